@@ -1,0 +1,10 @@
+//! Faultline: a sharded SQL cluster and a gossip ring on one clock, to be broken on purpose.
+pub mod check;
+pub mod cluster;
+pub mod engine;
+pub mod measure;
+pub mod ring;
+pub mod scenario;
+pub mod session;
+pub mod sql;
+pub mod workload;

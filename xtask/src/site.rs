@@ -1,0 +1,42 @@
+//! The static site in `dist/`.
+//!
+//! Trunk compiles the page and the worker and copies the static files, as `index.html` and `Trunk.toml` say.
+//! Then the WebAssembly is optimised, and `index.html` is told the version of all it loads. The result loads
+//! everything by relative URL: it can be put at any path of any server of static files.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::tools::BrowserTools;
+use crate::{checkout, content_version, process, wasm_opt};
+
+/// Builds the site.
+pub fn build(tools: &BrowserTools) -> Result<()> {
+    let mut trunk = tools.trunk()?;
+    // A folder of its own: the Rust that compiles for the browser may not be the one that compiles for this
+    // machine, and each would compile everything anew after the other.
+    trunk.env("CARGO_TARGET_DIR", checkout::target().join("wasm"));
+    // Trunk takes the customary `NO_COLOR=1` for a wrong argument, and a wish to see where a panic came from for
+    // one to see where in Trunk a compiler's error was passed on.
+    trunk.env_remove("NO_COLOR").env("RUST_LIB_BACKTRACE", "0");
+    trunk.current_dir(checkout::root()).args(["build", "--config", "Trunk.toml", "--log", "warn"]);
+    process::run(&mut trunk).context("the site could not be built")?;
+    wasm_opt::run(&wasm_files()?)?;
+    let version = content_version::stamp(&checkout::dist())?;
+    println!("The site is in {} (version {version}).", checkout::dist().display());
+    Ok(())
+}
+
+fn wasm_files() -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(checkout::dist()).context("reading dist")? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "wasm") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}

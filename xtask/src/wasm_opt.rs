@@ -1,0 +1,72 @@
+//! Making the site's WebAssembly smaller and faster with wasm-opt, from npm's `binaryen`.
+//!
+//! Where it can't be had the site is merely larger. What was optimised once is kept under `target/wasm-opt/`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+
+use crate::{checkout, node, process};
+
+/// The features are those that rustc emits for `wasm32-unknown-unknown` by default.
+const ARGUMENTS: &[&str] = &[
+    "-O3",
+    "--enable-bulk-memory",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+];
+
+/// Optimises `files` in place.
+pub fn run(files: &[PathBuf]) -> Result<()> {
+    if let Err(error) = node::set_up() {
+        println!("wasm-opt is left out, the site is larger than it could be ({error:#}).");
+        return Ok(());
+    }
+    let program = node::packages().join("binaryen/bin/wasm-opt");
+    let cache = checkout::target().join("wasm-opt");
+    fs::create_dir_all(&cache)?;
+    let mut used = Vec::new();
+    for file in files {
+        used.push(
+            optimise(&program, file, &cache).with_context(|| format!("optimising {}", file.display()))?,
+        );
+    }
+    forget_all_but(&used, &cache)
+}
+
+/// Replaces `file` by its optimised self, and returns the cache's entry for it.
+fn optimise(program: &Path, file: &Path, cache: &Path) -> Result<PathBuf> {
+    let input = fs::read(file)?;
+    let mut hash = Sha256::new();
+    hash.update(ARGUMENTS.join(" "));
+    hash.update(fs::read(node::packages().join("binaryen/package.json"))?);
+    hash.update(&input);
+    let entry = cache.join(format!("{:x}.wasm", hash.finalize()));
+    if !entry.is_file() {
+        let unfinished = entry.with_extension("unfinished");
+        let mut command = Command::new("node");
+        command.arg(program).args(ARGUMENTS).arg(file).arg("-o").arg(&unfinished);
+        process::run(&mut command)?;
+        fs::rename(&unfinished, &entry)?;
+    }
+    let output_size = fs::copy(&entry, file)?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    println!("{name}: {} KB, {} KB after wasm-opt", input.len() / 1000, output_size / 1000);
+    Ok(entry)
+}
+
+fn forget_all_but(used: &[PathBuf], cache: &Path) -> Result<()> {
+    for entry in fs::read_dir(cache)? {
+        let path = entry?.path();
+        if !used.contains(&path) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
