@@ -1,0 +1,61 @@
+//! Lost acknowledged writes of a SQL cluster, from acknowledgements and promotions.
+//!
+//! An acknowledged write has the position of its transaction. When a node is
+//! promoted, its history ends at a base: transactions of older epochs beyond it
+//! are not part of the shard's history any more. Acknowledged ones among them
+//! are lost, and so are those that an old primary goes on acknowledging.
+
+use crate::engine::PagedLog;
+use crate::sql::binlog::Position;
+
+/// Acknowledged positions remembered per shard, newest; older ones are taken to be replicated.
+const POSITIONS_MAX: usize = 1 << 20;
+
+#[derive(Clone)]
+struct ShardLedger {
+    acknowledged: PagedLog<u64>,
+    /// Epochs in the order in which they began, with the base of each.
+    epochs: Vec<(u32, u64)>,
+}
+
+/// What every shard has promised and where its epochs begin.
+#[derive(Clone, Default)]
+pub struct PromotionLedger {
+    shards: Vec<ShardLedger>,
+}
+
+impl PromotionLedger {
+    pub fn new(shards: usize) -> PromotionLedger {
+        let ledger =
+            ShardLedger { acknowledged: PagedLog::starting_at(0, POSITIONS_MAX), epochs: Vec::new() };
+        PromotionLedger { shards: vec![ledger; shards] }
+    }
+
+    /// An acknowledged write; returns true if it is lost already: its epoch has
+    /// ended, and it lies beyond where the next one began.
+    pub fn acknowledged(&mut self, shard: usize, version: u64) -> bool {
+        let ledger = &mut self.shards[shard];
+        ledger.acknowledged.push(version);
+        let position = Position::of_version(version);
+        let next = ledger.epochs.iter().find(|(epoch, _)| *epoch > position.epoch);
+        next.is_some_and(|(_, base)| position.sequence > *base)
+    }
+
+    /// A promotion; returns how many acknowledged writes it loses.
+    pub fn promoted(&mut self, shard: usize, epoch: u32, base: u64) -> u64 {
+        let ledger = &mut self.shards[shard];
+        let lost = ledger
+            .acknowledged
+            .iter()
+            .map(|version| Position::of_version(*version))
+            .filter(|position| position.epoch < epoch && position.sequence > base)
+            // Those beyond an earlier epoch's base were counted then.
+            .filter(|position| {
+                let next = ledger.epochs.iter().find(|(later, _)| *later > position.epoch);
+                next.is_none_or(|(_, earlier_base)| position.sequence <= *earlier_base)
+            })
+            .count() as u64;
+        ledger.epochs.push((epoch, base));
+        lost
+    }
+}

@@ -1,0 +1,9 @@
+//! Checkers: they read the history and say what was violated.
+//!
+//! [`history`] is what they read; [`staleness`] finds stale reads and writes
+//! that lost to a skewed clock, [`durability`] acknowledged writes that a
+//! promotion lost.
+
+pub mod durability;
+pub mod history;
+pub mod staleness;

@@ -1,0 +1,299 @@
+//! Builds a world from a cluster's part of a scenario.
+
+use super::message::{CLASS_REQUEST, CLASS_RESPONSE};
+use super::role::{MySqlRole, Role};
+use crate::engine::machine::CORES_UNLIMITED;
+use crate::engine::{
+    DiskSpeed, Distribution, NetworkSpec, NodeId, NodeSpec, Purpose, SimDuration, Stream, World,
+};
+use crate::ring::gossip::neighbours;
+use crate::ring::message::{
+    CLASS_READ_REQUEST, CLASS_READ_RESPONSE, CLASS_WRITE_ACKNOWLEDGEMENT, CLASS_WRITE_REQUEST, FIRST_CLASS,
+};
+use crate::ring::ring_node::{CommitLogSync, RingNode, RingSettings};
+use crate::ring::token_ring::TokenRing;
+use crate::scenario::names::{Seat, seats, zone_of};
+use crate::scenario::schema::{
+    ClusterSection, DiskSection, MachineSection, PayloadBytes, ReadFrom, RingSection, Scenario, SqlSection,
+    SyncPolicy,
+};
+use crate::sql::config_service::ConfigService;
+use crate::sql::mysql::MySql;
+use crate::sql::query_proxy::QueryProxy;
+use crate::sql::settings::{BinlogSync, ReadRouting, SqlSettings};
+use crate::sql::shard_map::{ShardEntry, ShardMap};
+use crate::sql::shard_proxy::ShardProxy;
+use crate::workload::client::{Client, ClientSettings};
+use crate::workload::generator::{Generated, Generator, Source, Traffic};
+use crate::workload::keys::KeySpace;
+use crate::workload::recorded::Recording;
+use crate::workload::zipf::Zipf;
+use std::rc::Rc;
+
+/// Queries that a query proxy has under way at most.
+const QUERY_PROXY_IN_FLIGHT_MAX: usize = 4_096;
+
+/// The traffic that all clusters of a run share.
+pub fn traffic(scenario: &Scenario, recording: Option<Rc<Recording>>) -> Rc<Traffic> {
+    let workload = &scenario.workload;
+    let (keys, source) = match recording {
+        Some(recording) => (KeySpace::recorded(recording.keys.clone()), Source::Recorded(recording)),
+        None => {
+            let payload_bytes = match workload.payload_bytes {
+                PayloadBytes::Constant(bytes) => [bytes, bytes],
+                PayloadBytes::Uniform(range) => range,
+            };
+            let generated = Generated {
+                rate_per_s: workload.rate_per_s,
+                reads: workload.reads,
+                popularity: Zipf::new(workload.keys, workload.zipf_theta),
+                payload_bytes,
+            };
+            (KeySpace::generated(workload.keys), Source::Generated(generated))
+        }
+    };
+    Rc::new(Traffic { keys, source, clients: workload.clients })
+}
+
+/// A cluster that is about to start: its seats in the order of its nodes, and its world.
+pub struct Built {
+    pub seats: Vec<Seat>,
+    pub world: World<Role>,
+    /// A ring's tokens, for the picture.
+    pub ring: Option<TokenRing>,
+    pub neighbours: Vec<Vec<u16>>,
+    /// A SQL cluster's first map.
+    pub map: Option<Rc<ShardMap>>,
+}
+
+/// Builds one cluster.
+pub fn build(scenario: &Scenario, section: &ClusterSection, traffic: &Rc<Traffic>, seed: u64) -> Built {
+    let seats = seats(section, &scenario.workload);
+    match section {
+        ClusterSection::ShardedSql(sql) => build_sql(scenario, section, sql, seats, traffic, seed),
+        ClusterSection::GossipRing(ring) => build_ring(scenario, section, ring, seats, traffic, seed),
+    }
+}
+
+fn build_sql(
+    scenario: &Scenario,
+    section: &ClusterSection,
+    sql: &SqlSection,
+    seats: Vec<Seat>,
+    traffic: &Rc<Traffic>,
+    seed: u64,
+) -> Built {
+    let nodes_of = |wanted: &dyn Fn(&Seat) -> bool| -> Vec<NodeId> {
+        seats.iter().enumerate().filter(|(_, seat)| wanted(seat)).map(|(at, _)| NodeId(at as u16)).collect()
+    };
+    let query_proxies = nodes_of(&|seat| matches!(seat, Seat::QueryProxy(_)));
+    let shard_proxies = nodes_of(&|seat| matches!(seat, Seat::ShardProxy { .. }));
+    let config = nodes_of(&|seat| matches!(seat, Seat::Config))[0];
+    let shards = sql
+        .shards
+        .iter()
+        .enumerate()
+        .map(|(at, range)| {
+            let nodes =
+                nodes_of(&|seat| matches!(seat, Seat::Mysql { shard, .. } if *shard as usize == at + 1));
+            ShardEntry {
+                from: first_letter(&range.from),
+                to: first_letter(&range.to),
+                proxy: shard_proxies[at],
+                primary: nodes[0],
+                epoch: 1,
+                nodes,
+            }
+        })
+        .collect();
+    let map = Rc::new(ShardMap { version: 1, shards });
+    let settings = Rc::new(SqlSettings {
+        keys: traffic.keys.clone(),
+        first_map: Rc::clone(&map),
+        config,
+        proxies: query_proxies.iter().chain(&shard_proxies).copied().collect(),
+        reads: match sql.reads {
+            ReadFrom::Primary => ReadRouting::Primary,
+            ReadFrom::Replica => ReadRouting::Replica,
+        },
+        cache_entries: sql.cache.entries,
+        cache_ttl: SimDuration::from_ms_f64(sql.cache.ttl_ms),
+        health_interval: SimDuration::from_ms_f64(sql.health_check.interval_ms),
+        health_timeout: SimDuration::from_ms_f64(sql.health_check.timeout_ms),
+        health_threshold: sql.health_check.threshold,
+        binlog_sync: match sql.binlog_sync {
+            SyncPolicy::EveryWrite => BinlogSync::EveryCommit,
+            SyncPolicy::EveryMs(ms) => BinlogSync::Interval(SimDuration::from_ms_f64(ms)),
+        },
+        proxy_timeout: SimDuration::from_ms_f64(sql.proxy_timeout_ms),
+        proxy_in_flight_max: QUERY_PROXY_IN_FLIGHT_MAX,
+        pool_size: sql.pool_size as usize,
+        query_proxy_service: sql.query_proxy_service.clone(),
+        shard_proxy_service: sql.shard_proxy_service.clone(),
+        read_service: sql.read_service.clone(),
+        write_service: sql.write_service.clone(),
+        apply_service: sql.apply_service.clone(),
+    });
+    let clients = client_settings(scenario, query_proxies);
+    let nodes = seats
+        .iter()
+        .map(|seat| {
+            let role = match *seat {
+                Seat::QueryProxy(_) => Role::QueryProxy(Box::new(QueryProxy::new(Rc::clone(&settings)))),
+                Seat::Config => Role::Config(Box::new(ConfigService::new(Rc::clone(&settings)))),
+                Seat::ShardProxy { shard } => {
+                    Role::ShardProxy(Box::new(ShardProxy::new(Rc::clone(&settings), shard as usize - 1)))
+                }
+                Seat::Mysql { shard, .. } => Role::MySql(Box::new(MySqlRole {
+                    server: MySql::new(Rc::clone(&settings), shard as usize - 1),
+                    settings: Rc::clone(&settings),
+                })),
+                Seat::Client(_) | Seat::RingNode(_) => client(*seat, &clients, traffic, seed),
+            };
+            let machine = match seat {
+                Seat::Mysql { .. } => &sql.mysql_machine,
+                _ => &sql.proxy_machine,
+            };
+            (node_spec(scenario, section, *seat, machine, &sql.disk, 0), role)
+        })
+        .collect();
+    let world = World::new(seed, network(scenario, &[]), nodes);
+    Built { seats, world, ring: None, neighbours: Vec::new(), map: Some(map) }
+}
+
+fn build_ring(
+    scenario: &Scenario,
+    section: &ClusterSection,
+    ring: &RingSection,
+    seats: Vec<Seat>,
+    traffic: &Rc<Traffic>,
+    seed: u64,
+) -> Built {
+    let zones = scenario.zones.len();
+    let members: Vec<(usize, String, u8)> = seats
+        .iter()
+        .enumerate()
+        .filter(|(_, seat)| matches!(seat, Seat::RingNode(_)))
+        .map(|(at, seat)| (at, seat.name(), zone_of(section, *seat, zones)))
+        .collect();
+    let named: Vec<(&str, u8)> = members.iter().map(|(_, name, zone)| (name.as_str(), *zone)).collect();
+    let token_ring = TokenRing::new(seed, &named, ring.virtual_nodes, ring.n as usize);
+    let nodes: Vec<NodeId> = members.iter().map(|(at, _, _)| NodeId(*at as u16)).collect();
+    let known = neighbours(nodes.len(), ring.gossip.neighbours as usize);
+    let settings = Rc::new(RingSettings {
+        keys: traffic.keys.clone(),
+        ring: token_ring.clone(),
+        nodes: nodes.clone(),
+        neighbours: known.clone(),
+        n: ring.n as usize,
+        r: ring.r as usize,
+        w: ring.w as usize,
+        gossip_interval: SimDuration::from_ms_f64(ring.gossip.interval_ms),
+        phi_threshold: ring.gossip.phi_threshold,
+        read_repair: ring.read_repair,
+        commit_log_sync: match ring.commit_log_sync {
+            SyncPolicy::EveryWrite => CommitLogSync::EveryWrite,
+            SyncPolicy::EveryMs(ms) => CommitLogSync::Interval(SimDuration::from_ms_f64(ms)),
+        },
+        request_timeout: SimDuration::from_ms_f64(ring.request_timeout_ms),
+        in_flight_max: ring.in_flight_max as usize,
+        coordinator_service: ring.coordinator_service.clone(),
+        read_service: ring.read_service.clone(),
+        write_service: ring.write_service.clone(),
+        gossip_service: ring.gossip_service.clone(),
+    });
+    let clients = client_settings(scenario, nodes);
+    let legs = [
+        (CLASS_WRITE_REQUEST, &ring.legs.write_request),
+        (CLASS_WRITE_ACKNOWLEDGEMENT, &ring.legs.write_acknowledgement),
+        (CLASS_READ_REQUEST, &ring.legs.read_request),
+        (CLASS_READ_RESPONSE, &ring.legs.read_response),
+    ];
+    let nodes = seats
+        .iter()
+        .map(|seat| match *seat {
+            Seat::RingNode(number) => {
+                let offset = clock_offset_ns(&ring.clock_offset, seed, &seat.name());
+                let node = RingNode::new(Rc::clone(&settings), number as u16 - 1);
+                let spec = node_spec(scenario, section, *seat, &ring.machine, &ring.disk, offset);
+                (spec, Role::Ring(Box::new(node)))
+            }
+            _ => {
+                let spec = node_spec(scenario, section, *seat, &ring.machine, &ring.disk, 0);
+                (spec, client(*seat, &clients, traffic, seed))
+            }
+        })
+        .collect();
+    let world = World::new(seed, network(scenario, &legs), nodes);
+    Built { seats, world, ring: Some(token_ring), neighbours: known, map: None }
+}
+
+fn client(seat: Seat, settings: &Rc<ClientSettings>, traffic: &Rc<Traffic>, seed: u64) -> Role {
+    let Seat::Client(number) = seat else { unreachable!("every other seat has its own role") };
+    let name = seat.name();
+    let generator = Generator::new(Rc::clone(traffic), seed, number - 1, &name);
+    Role::Client(Box::new(Client::new(Rc::clone(settings), generator, seed, &name)))
+}
+
+fn client_settings(scenario: &Scenario, endpoints: Vec<NodeId>) -> Rc<ClientSettings> {
+    Rc::new(ClientSettings {
+        endpoints,
+        timeout: SimDuration::from_ms_f64(scenario.workload.timeout_ms),
+        in_flight_max: scenario.workload.in_flight_max as usize,
+    })
+}
+
+fn node_spec(
+    scenario: &Scenario,
+    section: &ClusterSection,
+    seat: Seat,
+    machine: &MachineSection,
+    disk: &DiskSection,
+    clock_offset_ns: i64,
+) -> NodeSpec {
+    let is_client = matches!(seat, Seat::Client(_));
+    NodeSpec {
+        name: seat.name(),
+        zone: zone_of(section, seat, scenario.zones.len()),
+        cores: if is_client { CORES_UNLIMITED } else { machine.cores },
+        queue_limit: machine.queue_limit,
+        disk: DiskSpeed { read: disk.read.clone(), sync: disk.fsync.clone() },
+        clock_offset_ns,
+    }
+}
+
+/// A draw before or after true time, each as likely.
+fn clock_offset_ns(offset: &Distribution, seed: u64, name: &str) -> i64 {
+    let mut stream = Stream::named(seed, Purpose::Clock, name);
+    let size = offset.sample(&mut stream).0 as i64;
+    if stream.chance(0.5) { -size } else { size }
+}
+
+fn network(scenario: &Scenario, legs: &[(u8, &Option<Distribution>)]) -> NetworkSpec {
+    let section = &scenario.network;
+    let zones = scenario.zones.len();
+    let delays =
+        (0..zones * zones)
+            .map(|at| {
+                if at / zones == at % zones { section.same_zone.clone() } else { section.cross_zone.clone() }
+            })
+            .collect();
+    let mut class_delays = vec![None; usize::from(FIRST_CLASS) + 8];
+    for (class, delay) in legs {
+        class_delays[usize::from(*class)] = (*delay).clone();
+    }
+    debug_assert!(class_delays[usize::from(CLASS_REQUEST.max(CLASS_RESPONSE))].is_none());
+    NetworkSpec {
+        zones,
+        delays,
+        local_delay: Distribution::constant_ms(0.0),
+        class_delays,
+        loss: section.loss,
+        bandwidth: section.bandwidth_mbit_per_s.map(|mbit| mbit / 8_000.0),
+        stream_timeout: SimDuration::from_ms_f64(section.stream_timeout_ms),
+    }
+}
+
+fn first_letter(name: &str) -> u8 {
+    name.bytes().next().unwrap_or(b'A').to_ascii_uppercase()
+}

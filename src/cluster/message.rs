@@ -1,0 +1,156 @@
+//! The one enum of messages, and the other sums over all parts of a cluster.
+
+use crate::engine::{DiskImage, Message as EngineMessage, Output as EngineOutput, Transport};
+use crate::ring::message::{RingDisk, RingEvent, RingMessage, RingRecord, RingTimer, RingToken};
+use crate::sql::event::{SqlEvent, SqlTimer, SqlToken};
+use crate::sql::message::SqlMessage;
+use crate::sql::record::{ConfigDisk, MySqlDisk, SqlRecord};
+use crate::workload::client::{ClientEvent, ClientTimer, request_bytes, response_bytes};
+use crate::workload::operation::{Request, Response};
+
+/// Anything that travels in a cluster.
+#[derive(Clone, Debug)]
+pub enum Message {
+    /// From a client.
+    Request(Request),
+    /// To a client.
+    Response(Response),
+    Sql(SqlMessage),
+    Ring(RingMessage),
+}
+
+/// Classes of messages to and from clients; the others are with their clusters.
+pub const CLASS_REQUEST: u8 = 1;
+pub const CLASS_RESPONSE: u8 = 2;
+
+impl EngineMessage for Message {
+    fn transport(&self) -> Transport {
+        match self {
+            Message::Request(_) | Message::Response(_) => Transport::Pooled,
+            Message::Sql(message) => message.transport(),
+            Message::Ring(message) => message.transport(),
+        }
+    }
+
+    fn class(&self) -> u8 {
+        match self {
+            Message::Request(_) => CLASS_REQUEST,
+            Message::Response(_) => CLASS_RESPONSE,
+            Message::Sql(message) => message.class(),
+            Message::Ring(message) => message.class(),
+        }
+    }
+
+    fn bytes(&self) -> u32 {
+        match self {
+            Message::Request(request) => request_bytes(request),
+            Message::Response(response) => response_bytes(response),
+            Message::Sql(message) => message.bytes(),
+            Message::Ring(message) => message.bytes(),
+        }
+    }
+}
+
+/// Any timer.
+#[derive(Clone, Copy, Debug)]
+pub enum Timer {
+    Client(ClientTimer),
+    Sql(SqlTimer),
+    Ring(RingTimer),
+}
+
+/// Any completion.
+#[derive(Clone, Copy, Debug)]
+pub enum Token {
+    Sql(SqlToken),
+    Ring(RingToken),
+}
+
+/// Anything reported to whoever watches.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Output {
+    Client(ClientEvent),
+    Sql(SqlEvent),
+    Ring(RingEvent),
+}
+
+impl EngineOutput for Output {
+    fn word(&self) -> u64 {
+        match self {
+            Output::Client(event) => event.word(),
+            Output::Sql(event) => event.word() ^ 1 << 63,
+            Output::Ring(event) => event.word() ^ 1 << 62,
+        }
+    }
+}
+
+/// The content of any disk; which one it is is decided by the first record.
+#[derive(Clone, Default)]
+pub enum Image {
+    #[default]
+    Empty,
+    MySql(MySqlDisk),
+    Config(ConfigDisk),
+    Ring(RingDisk),
+}
+
+/// A record of any disk.
+#[derive(Clone)]
+pub enum Record {
+    Sql(SqlRecord),
+    Ring(RingRecord),
+}
+
+impl DiskImage for Image {
+    type Record = Record;
+
+    fn apply(&mut self, record: Record) {
+        match record {
+            Record::Sql(SqlRecord::MySql(record)) => {
+                if !matches!(self, Image::MySql(_)) {
+                    *self = Image::MySql(MySqlDisk::default());
+                }
+                if let Image::MySql(disk) = self {
+                    disk.apply(record);
+                }
+            }
+            Record::Sql(SqlRecord::Map(map)) => *self = Image::Config(ConfigDisk { map: Some(map) }),
+            Record::Ring(record) => {
+                if !matches!(self, Image::Ring(_)) {
+                    *self = Image::Ring(RingDisk::default());
+                }
+                if let Image::Ring(disk) = self {
+                    disk.apply(record);
+                }
+            }
+        }
+    }
+}
+
+macro_rules! from_variants {
+    ($($sum:ident :: $variant:ident ( $part:ty )),* $(,)?) => {
+        $(impl From<$part> for $sum {
+            #[inline]
+            fn from(part: $part) -> $sum {
+                $sum::$variant(part)
+            }
+        })*
+    };
+}
+
+from_variants! {
+    Message::Request(Request),
+    Message::Response(Response),
+    Message::Sql(SqlMessage),
+    Message::Ring(RingMessage),
+    Timer::Client(ClientTimer),
+    Timer::Sql(SqlTimer),
+    Timer::Ring(RingTimer),
+    Token::Sql(SqlToken),
+    Token::Ring(RingToken),
+    Output::Client(ClientEvent),
+    Output::Sql(SqlEvent),
+    Output::Ring(RingEvent),
+    Record::Sql(SqlRecord),
+    Record::Ring(RingRecord),
+}

@@ -1,0 +1,13 @@
+//! Builds either cluster from its part of a scenario, and runs it.
+//!
+//! [`message`] and [`role`] are the sums over everything that a node can say and
+//! be; [`build`] makes a world of a scenario, [`resolve`] finds the nodes that a
+//! fault names, [`run`] is one cluster with
+//! what is counted of it, [`watcher`] listens to its nodes.
+
+pub mod build;
+pub mod message;
+pub mod resolve;
+pub mod role;
+pub mod run;
+pub mod watcher;

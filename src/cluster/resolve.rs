@@ -1,0 +1,114 @@
+//! From a fault in words to a fault on the nodes of one cluster.
+
+use crate::engine::fault::GROUP_NONE;
+use crate::engine::{FaultKind, NodeId, NodeSet};
+use crate::scenario::fault::{FaultSpec, Selector};
+use crate::scenario::names::{CLIENT, Seat};
+use crate::workload::client::ClientControl;
+
+/// The nodes of one cluster, as selectors name them.
+#[derive(Clone)]
+pub struct Directory {
+    pub seats: Vec<Seat>,
+    /// Zone of each node, as an index.
+    pub zones_of: Vec<u8>,
+    pub zone_names: Vec<String>,
+}
+
+impl Directory {
+    /// The nodes that a selector names. Clients stand outside of what is broken:
+    /// a role or a node names them, a zone does too (they lose its network), but
+    /// machine faults leave them alone, see [`Directory::machines`].
+    pub fn select(&self, selector: &Selector) -> NodeSet {
+        let chosen = self.seats.iter().enumerate().filter(|(at, seat)| {
+            let zone = &self.zone_names[self.zones_of[*at] as usize];
+            selector.all
+                || selector.zones.contains(zone)
+                || selector.roles.iter().any(|role| role == seat.role())
+                || selector.nodes.iter().any(|name| *name == seat.name())
+        });
+        NodeSet::new(self.seats.len(), chosen.map(|(at, _)| NodeId(at as u16)))
+    }
+
+    /// The same without clients, which have no machine that could crash or be slow.
+    pub fn machines(&self, selector: &Selector) -> NodeSet {
+        let nodes = self.select(selector);
+        let machines = nodes.iter().filter(|node| self.seats[node.index()].role() != CLIENT);
+        NodeSet::new(self.seats.len(), machines)
+    }
+
+    /// The group of each node, as a partition has it; the first group that names a node counts.
+    pub fn groups(&self, groups: &[Selector]) -> Vec<u8> {
+        let sets: Vec<NodeSet> = groups.iter().map(|group| self.select(group)).collect();
+        (0..self.seats.len())
+            .map(|at| {
+                let node = NodeId(at as u16);
+                sets.iter().position(|set| set.contains(node)).map_or(GROUP_NONE, |group| group as u8)
+            })
+            .collect()
+    }
+
+    fn clients(&self) -> NodeSet {
+        let clients = self.seats.iter().enumerate().filter(|(_, seat)| seat.role() == CLIENT);
+        NodeSet::new(self.seats.len(), clients.map(|(at, _)| NodeId(at as u16)))
+    }
+
+    /// What a fault is on this cluster. A restart is a crash that is lifted at once.
+    pub fn resolve(&self, fault: &FaultSpec) -> FaultKind<ClientControl> {
+        match fault {
+            FaultSpec::Crash { nodes, disk_lost } => {
+                FaultKind::Crash { nodes: self.machines(nodes), disk_lost: *disk_lost }
+            }
+            FaultSpec::Restart { nodes } => {
+                FaultKind::Crash { nodes: self.machines(nodes), disk_lost: false }
+            }
+            FaultSpec::Pause { nodes } => FaultKind::Pause { nodes: self.machines(nodes) },
+            FaultSpec::SlowMachine { nodes, factor } => {
+                FaultKind::SlowMachine { nodes: self.machines(nodes), factor: *factor }
+            }
+            FaultSpec::SlowDisk { nodes, factor } => {
+                FaultKind::SlowDisk { nodes: self.machines(nodes), factor: *factor }
+            }
+            FaultSpec::Partition { groups } => FaultKind::Partition { group_of: self.groups(groups).into() },
+            FaultSpec::OneWayCut { from, to } => {
+                FaultKind::OneWayCut { from: self.select(from), to: self.select(to) }
+            }
+            FaultSpec::Loss { from, to, probability } => {
+                FaultKind::Loss { from: self.select(from), to: self.select(to), probability: *probability }
+            }
+            FaultSpec::Delay { from, to, extra } => {
+                FaultKind::Delay { from: self.select(from), to: self.select(to), extra: extra.clone() }
+            }
+            FaultSpec::Duplication { from, to, probability } => FaultKind::Duplication {
+                from: self.select(from),
+                to: self.select(to),
+                probability: *probability,
+            },
+            FaultSpec::ClockSkew { nodes, offset_ms } => {
+                FaultKind::ClockSkew { nodes: self.machines(nodes), offset_ns: (offset_ms * 1e6) as i64 }
+            }
+            FaultSpec::LoadSpike { factor } => FaultKind::Control {
+                nodes: self.clients(),
+                begin: ClientControl::LoadFactorBegins(*factor),
+                lift: ClientControl::LoadFactorEnds(*factor),
+            },
+            FaultSpec::HotKey { share } => FaultKind::Control {
+                nodes: self.clients(),
+                begin: ClientControl::HotShareBegins(*share),
+                lift: ClientControl::HotShareEnds(*share),
+            },
+        }
+    }
+
+    /// The nodes that a fault acts on, for the picture.
+    pub fn acts_on(&self, fault: &FaultSpec) -> Vec<u16> {
+        let mut nodes: Vec<u16> = fault
+            .selectors()
+            .iter()
+            .flat_map(|s| self.select(s).iter().map(|node| node.0).collect::<Vec<_>>())
+            .collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        nodes
+    }
+}

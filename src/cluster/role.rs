@@ -1,0 +1,257 @@
+//! The one enum of roles: what a node can be.
+//!
+//! Dispatch is static: a message that a role does not know is dropped, as a
+//! server drops a packet that it cannot parse.
+
+use super::message::{Image, Message, Output, Timer, Token};
+use crate::engine::{Context, NodeId, Process, SimDuration, Stream};
+use crate::ring::message::{RingDisk, RingMessage};
+use crate::ring::ring_node::RingNode;
+use crate::sql::config_service::{ConfigService, Pong};
+use crate::sql::message::SqlMessage;
+use crate::sql::mysql::MySql;
+use crate::sql::query_proxy::QueryProxy;
+use crate::sql::record::{ConfigDisk, MySqlDisk};
+use crate::sql::settings::SqlSettings;
+use crate::sql::shard_proxy::ShardProxy;
+use crate::workload::client::{Client, ClientControl};
+use crate::workload::operation::{Cause, Response};
+use std::rc::Rc;
+
+/// Core time for a control message (a health check and the like), and for a page of a copy.
+const CONTROL_SERVICE: SimDuration = SimDuration(20_000);
+const SNAPSHOT_PAGE_SERVICE: SimDuration = SimDuration(200_000);
+
+/// What a node is.
+#[derive(Clone)]
+pub enum Role {
+    Client(Box<Client>),
+    QueryProxy(Box<QueryProxy>),
+    Config(Box<ConfigService>),
+    ShardProxy(Box<ShardProxy>),
+    MySql(Box<MySqlRole>),
+    Ring(Box<RingNode>),
+}
+
+/// A MySQL server with what its machine needs to know of it.
+#[derive(Clone)]
+pub struct MySqlRole {
+    pub server: MySql,
+    pub settings: Rc<SqlSettings>,
+}
+
+impl Role {
+    pub fn as_mysql(&self) -> Option<&MySql> {
+        match self {
+            Role::MySql(role) => Some(&role.server),
+            _ => None,
+        }
+    }
+
+    pub fn as_ring(&self) -> Option<&RingNode> {
+        match self {
+            Role::Ring(node) => Some(node),
+            _ => None,
+        }
+    }
+
+    pub fn as_config(&self) -> Option<&ConfigService> {
+        match self {
+            Role::Config(config) => Some(config),
+            _ => None,
+        }
+    }
+
+    pub fn as_client(&self) -> Option<&Client> {
+        match self {
+            Role::Client(client) => Some(client),
+            _ => None,
+        }
+    }
+}
+
+impl Process for Role {
+    type Message = Message;
+    type Timer = Timer;
+    type Token = Token;
+    type Disk = Image;
+    type Output = Output;
+    type Control = ClientControl;
+
+    fn on_start(&mut self, disk: &Image, ctx: &mut Context<Self>) {
+        match self {
+            Role::Client(client) => client.on_start(ctx),
+            Role::QueryProxy(proxy) => proxy.on_start(ctx),
+            Role::ShardProxy(proxy) => proxy.on_start(ctx),
+            Role::Config(config) => match disk {
+                Image::Config(disk) => config.on_start(disk, ctx),
+                _ => config.on_start(&ConfigDisk::default(), ctx),
+            },
+            Role::MySql(role) => match disk {
+                Image::MySql(disk) => role.server.on_start(disk, ctx),
+                _ => role.server.on_start(&MySqlDisk::default(), ctx),
+            },
+            Role::Ring(node) => match disk {
+                Image::Ring(disk) => node.on_start(disk, ctx),
+                _ => node.on_start(&RingDisk::default(), ctx),
+            },
+        }
+    }
+
+    #[inline]
+    fn on_message(&mut self, from: NodeId, message: Message, ctx: &mut Context<Self>) {
+        match (self, message) {
+            (Role::Ring(node), Message::Ring(message)) => on_ring_message(node, from, message, ctx),
+            (Role::Ring(node), Message::Request(request)) => node.on_request(from, request, ctx),
+            (Role::MySql(role), Message::Sql(message)) => {
+                on_mysql_message(&mut role.server, from, message, ctx)
+            }
+            (Role::Client(client), Message::Response(response)) => client.on_response(response, ctx),
+            (Role::QueryProxy(proxy), Message::Request(request)) => proxy.on_request(from, request, ctx),
+            (Role::QueryProxy(proxy), Message::Sql(message)) => match message {
+                SqlMessage::QueryReply { ticket, response } => proxy.on_reply(ticket, response, ctx),
+                SqlMessage::Map(map) => proxy.on_map(map),
+                _ => {}
+            },
+            (Role::ShardProxy(proxy), Message::Sql(message)) => match message {
+                SqlMessage::Query { ticket, request } => proxy.on_query(from, ticket, request, ctx),
+                SqlMessage::ExecuteReply { ticket, response } => proxy.on_reply(ticket, response, ctx),
+                SqlMessage::Map(map) => proxy.on_map(map),
+                _ => {}
+            },
+            (Role::Config(config), Message::Sql(message)) => match message {
+                SqlMessage::Pong { round, primary, epoch, sequence, has_source } => {
+                    config.on_pong(from, Pong { round, primary, epoch, sequence, has_source }, ctx);
+                }
+                SqlMessage::Promoted { epoch, .. } => config.on_promoted(from, epoch, ctx),
+                SqlMessage::MapRequest { version } => config.on_map_request(from, version, ctx),
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+
+    fn on_timer(&mut self, timer: Timer, ctx: &mut Context<Self>) {
+        match (self, timer) {
+            (Role::Client(client), Timer::Client(timer)) => client.on_timer(timer, ctx),
+            (Role::QueryProxy(proxy), Timer::Sql(timer)) => proxy.on_timer(timer, ctx),
+            (Role::ShardProxy(proxy), Timer::Sql(timer)) => proxy.on_timer(timer, ctx),
+            (Role::Config(config), Timer::Sql(timer)) => config.on_timer(timer, ctx),
+            (Role::MySql(role), Timer::Sql(timer)) => role.server.on_timer(timer, ctx),
+            (Role::Ring(node), Timer::Ring(timer)) => node.on_timer(timer, ctx),
+            _ => {}
+        }
+    }
+
+    fn on_done(&mut self, token: Token, ctx: &mut Context<Self>) {
+        match (self, token) {
+            (Role::MySql(role), Token::Sql(token)) => role.server.on_token(token, ctx),
+            (Role::Config(config), Token::Sql(token)) => config.on_token(token, ctx),
+            (Role::Ring(node), Token::Ring(token)) => node.on_token(token, ctx),
+            _ => {}
+        }
+    }
+
+    fn on_shed(&mut self, from: NodeId, message: Message, ctx: &mut Context<Self>) {
+        match message {
+            Message::Request(request) => ctx.send(from, Response::failed(request.id, Cause::Overloaded)),
+            Message::Sql(SqlMessage::Query { ticket, request }) => {
+                let response = Response::failed(request.id, Cause::Overloaded);
+                ctx.send(from, SqlMessage::QueryReply { ticket, response });
+            }
+            Message::Sql(SqlMessage::Execute { ticket, request }) => {
+                let response = Response::failed(request.id, Cause::Overloaded);
+                ctx.send(from, SqlMessage::ExecuteReply { ticket, response });
+            }
+            // A coordinator waits for the others; health checks and gossip are missed.
+            _ => {}
+        }
+    }
+
+    fn on_broken(&mut self, _peer: NodeId, _ctx: &mut Context<Self>) {
+        // Every request has a time-out of its own, and a replica asks anew when
+        // its source has been silent: nothing more is to be done.
+    }
+
+    fn on_control(&mut self, control: ClientControl, ctx: &mut Context<Self>) {
+        if let Role::Client(client) = self {
+            client.on_control(control, ctx);
+        }
+    }
+
+    #[inline]
+    fn service_time(&self, message: &Message, stream: &mut Stream) -> SimDuration {
+        match (self, message) {
+            (Role::Ring(node), message) => ring_service(node, message, stream),
+            (Role::QueryProxy(proxy), Message::Request(_)) => proxy.service_time(stream),
+            (Role::ShardProxy(proxy), Message::Sql(SqlMessage::Query { .. })) => proxy.service_time(stream),
+            (Role::MySql(role), Message::Sql(message)) => mysql_service(&role.settings, message, stream),
+            (Role::Config(_), _) => CONTROL_SERVICE,
+            _ => SimDuration::ZERO,
+        }
+    }
+}
+
+fn on_ring_message(node: &mut RingNode, from: NodeId, message: RingMessage, ctx: &mut Context<Role>) {
+    match message {
+        RingMessage::Write { ticket, key, cell } => node.on_write(from, ticket, key, cell, ctx),
+        RingMessage::WriteAcknowledged { ticket } => node.on_write_acknowledged(ticket, ctx),
+        RingMessage::Read { ticket, key } => node.on_read(from, ticket, key, ctx),
+        RingMessage::ReadReply { ticket, cell } => node.on_read_reply(from, ticket, cell, ctx),
+        RingMessage::Repair { key, cell } => node.on_repair(key, cell, ctx),
+        RingMessage::GossipPush { digests } => node.on_gossip_push(from, &digests, ctx),
+        RingMessage::GossipPull { digests } => node.on_gossip_pull(&digests, ctx),
+    }
+}
+
+fn on_mysql_message(server: &mut MySql, from: NodeId, message: SqlMessage, ctx: &mut Context<Role>) {
+    match message {
+        SqlMessage::Execute { ticket, request } => server.on_execute(from, ticket, request, ctx),
+        SqlMessage::Replicate { epoch, entry, source_sequence } => {
+            server.on_replicate(from, epoch, &[entry], source_sequence, ctx);
+        }
+        SqlMessage::Batch { epoch, entries, source_sequence } => {
+            server.on_replicate(from, epoch, &entries, source_sequence, ctx);
+        }
+        SqlMessage::SourceAlive { epoch, sequence } => server.on_source_alive(from, epoch, sequence, ctx),
+        SqlMessage::Pull { position } => server.on_pull(from, position, ctx),
+        SqlMessage::SnapshotOffer { position, epochs, pages } => {
+            server.on_snapshot_offer(from, position, epochs, pages, ctx);
+        }
+        SqlMessage::SnapshotPull { page } => server.on_snapshot_pull(from, page, ctx),
+        SqlMessage::SnapshotPage { page, rows } => server.on_snapshot_page(from, page, rows, ctx),
+        SqlMessage::Ping { round } => {
+            let Pong { round, primary, epoch, sequence, has_source } = server.pong(round);
+            ctx.send(from, SqlMessage::Pong { round, primary, epoch, sequence, has_source });
+        }
+        SqlMessage::Promote { epoch } => server.on_promote(from, epoch, ctx),
+        SqlMessage::Follow { epoch, primary } => server.on_follow(epoch, primary, ctx),
+        _ => {}
+    }
+}
+
+fn ring_service(node: &RingNode, message: &Message, stream: &mut Stream) -> SimDuration {
+    let settings = node.settings();
+    match message {
+        Message::Request(_) => settings.coordinator_service.sample(stream),
+        Message::Ring(RingMessage::Write { .. } | RingMessage::Repair { .. }) => {
+            settings.write_service.sample(stream)
+        }
+        Message::Ring(RingMessage::Read { .. }) => settings.read_service.sample(stream),
+        Message::Ring(RingMessage::GossipPush { .. } | RingMessage::GossipPull { .. }) => {
+            settings.gossip_service.sample(stream)
+        }
+        _ => SimDuration::ZERO,
+    }
+}
+
+fn mysql_service(settings: &SqlSettings, message: &SqlMessage, stream: &mut Stream) -> SimDuration {
+    match message {
+        SqlMessage::Execute { request, .. } if request.is_write() => settings.write_service.sample(stream),
+        SqlMessage::Execute { .. } => settings.read_service.sample(stream),
+        SqlMessage::SnapshotPull { .. } | SqlMessage::SnapshotPage { .. } => SNAPSHOT_PAGE_SERVICE,
+        SqlMessage::Ping { .. } | SqlMessage::Promote { .. } | SqlMessage::Follow { .. } => CONTROL_SERVICE,
+        // A replica's applier pays for what arrives, when it executes it.
+        _ => SimDuration::ZERO,
+    }
+}

@@ -1,0 +1,375 @@
+//! One cluster of a run: its world, what is counted of it, and its series.
+
+use super::build::{Built, build};
+use super::message::Image;
+use super::resolve::Directory;
+use super::role::Role;
+use super::watcher::{Notable, Watcher};
+use crate::check::history::Operation;
+use crate::engine::process::LOCAL_EPOCH_NS;
+use crate::engine::{FaultId, NodeId, PagedVec, SimDuration, SimTime, Touched, World};
+use crate::measure::cost::FixedCost;
+use crate::measure::prices::PriceSheet;
+use crate::measure::recorder::{BucketLatency, Counts, Recorder, operation};
+use crate::measure::summary::Summary;
+use crate::ring::token_ring::TokenRing;
+use crate::scenario::fault::FaultSpec;
+use crate::scenario::names::{Seat, zone_of};
+use crate::scenario::schema::{ClusterSection, MachineSection, Scenario};
+use crate::sql::shard_map::ShardMap;
+use crate::workload::generator::Traffic;
+use crate::workload::operation::{Cause, Versioned};
+use std::rc::Rc;
+
+/// One point of the series; the cost and the lag of that moment with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Bucket {
+    pub counts: Counts,
+    pub latency: BucketLatency,
+    pub lag_ms: Option<f64>,
+    pub usd_per_hour: f64,
+}
+
+/// What does not change while a cluster runs.
+pub struct Blueprint {
+    pub section: ClusterSection,
+    pub directory: Directory,
+    pub ring: Option<TokenRing>,
+    pub neighbours: Vec<Vec<u16>>,
+    pub map: Option<Rc<ShardMap>>,
+    pub traffic: Rc<Traffic>,
+    pub prices: PriceSheet,
+    pub fixed_cost: FixedCost,
+}
+
+impl Blueprint {
+    /// The machine of a node; clients have none that is paid for.
+    pub fn machine(&self, seat: Seat) -> Option<&MachineSection> {
+        match (&self.section, seat) {
+            (_, Seat::Client(_)) => None,
+            (ClusterSection::ShardedSql(sql), Seat::Mysql { .. }) => Some(&sql.mysql_machine),
+            (ClusterSection::ShardedSql(sql), _) => Some(&sql.proxy_machine),
+            (ClusterSection::GossipRing(ring), _) => Some(&ring.machine),
+        }
+    }
+}
+
+/// One cluster of a run.
+#[derive(Clone)]
+pub struct ClusterRun {
+    world: World<Role>,
+    watcher: Watcher,
+    bucket: SimDuration,
+    buckets: PagedVec<Bucket>,
+    counts_at_bucket: Counts,
+    bytes_at_bucket: u64,
+    lag_ms_max: Option<f64>,
+    /// Utilisation of each node over the last bucket.
+    loads: Rc<Vec<f32>>,
+    busy_at_bucket: Rc<Vec<u64>>,
+    /// A crash may have lost acknowledged writes of a ring.
+    audit_due: bool,
+    audited_lost: u64,
+}
+
+impl ClusterRun {
+    /// A cluster of a valid scenario, about to start.
+    pub fn new(
+        scenario: &Scenario,
+        section: &ClusterSection,
+        traffic: &Rc<Traffic>,
+        prices: &PriceSheet,
+        seed: u64,
+        bucket: SimDuration,
+    ) -> ClusterRun {
+        let Built { seats, world, ring, neighbours, map } = build(scenario, section, traffic, seed);
+        let zones_of = seats.iter().map(|seat| zone_of(section, *seat, scenario.zones.len())).collect();
+        let directory = Directory { zones_of, zone_names: scenario.zones.clone(), seats };
+        let nodes = directory.seats.len();
+        let shards = map.as_ref().map(|map| map.shards.len());
+        let mut blueprint = Blueprint {
+            section: section.clone(),
+            directory,
+            ring,
+            neighbours,
+            map,
+            traffic: Rc::clone(traffic),
+            prices: prices.clone(),
+            fixed_cost: FixedCost::of(prices, std::iter::empty()),
+        };
+        let machines: Vec<(&str, f64)> = blueprint
+            .directory
+            .seats
+            .iter()
+            .filter_map(|seat| blueprint.machine(*seat))
+            .map(|machine| (machine.machine_type.as_str(), machine.storage_gb))
+            .collect();
+        let fixed_cost = FixedCost::of(prices, machines.into_iter());
+        blueprint.fixed_cost = fixed_cost;
+        ClusterRun {
+            world,
+            watcher: Watcher::new(Rc::new(blueprint), Recorder::new(traffic.keys.len(), shards)),
+            bucket,
+            buckets: PagedVec::default(),
+            counts_at_bucket: Counts::default(),
+            bytes_at_bucket: 0,
+            lag_ms_max: None,
+            loads: Rc::new(vec![0.0; nodes]),
+            busy_at_bucket: Rc::new(vec![0; nodes]),
+            audit_due: false,
+            audited_lost: 0,
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        self.watcher.blueprint.section.name()
+    }
+
+    /// `sharded_sql` or `gossip_ring`.
+    pub fn kind(&self) -> &'static str {
+        self.watcher.blueprint.section.kind()
+    }
+
+    pub fn blueprint(&self) -> &Blueprint {
+        &self.watcher.blueprint
+    }
+
+    pub fn world(&self) -> &World<Role> {
+        &self.world
+    }
+
+    pub fn recorder(&self) -> &Recorder {
+        &self.watcher.recorder
+    }
+
+    pub fn trace_hash(&self) -> u64 {
+        self.world.trace_hash()
+    }
+
+    pub fn events(&self) -> u64 {
+        self.world.events()
+    }
+
+    pub fn loads(&self) -> &[f32] {
+        &self.loads
+    }
+
+    pub fn buckets(&self) -> &PagedVec<Bucket> {
+        &self.buckets
+    }
+
+    pub fn keep_history(&mut self) {
+        self.watcher.recorder.keep_history();
+    }
+
+    /// Finished operations, then those still under way, if the history is kept.
+    pub fn history(&self) -> impl Iterator<Item = Operation> + '_ {
+        let open = self.world.node_ids().filter_map(|node| self.world.process(node).as_client());
+        let open = open.flat_map(|client| client.open_operations()).map(|done| operation(&done, None));
+        self.watcher.recorder.history().copied().chain(open)
+    }
+
+    /// Operations that were asked for and not yet answered.
+    pub fn open_operations(&self) -> u64 {
+        let clients = self.world.node_ids().filter_map(|node| self.world.process(node).as_client());
+        clients.map(|client| client.in_flight() as u64).sum()
+    }
+
+    /// Processes everything up to and including `until`.
+    pub fn run_until(&mut self, until: SimTime) {
+        loop {
+            let bucket_ends = SimTime(self.bucket.0 * (self.buckets.len() as u64 + 1));
+            let upto = until.min(bucket_ends);
+            let ClusterRun { world, watcher, .. } = self;
+            world.run_until(upto, &mut |now, _, output| watcher.output(now, output));
+            if upto < bucket_ends {
+                return;
+            }
+            self.close_bucket();
+            if upto == until {
+                return;
+            }
+        }
+    }
+
+    /// Processes one event, if it is not later than `limit`; returns its time.
+    pub fn step(&mut self, limit: SimTime) -> Option<SimTime> {
+        let next = self.world.next_event_time().filter(|next| *next <= limit)?;
+        let bucket_ends = SimTime(self.bucket.0 * (self.buckets.len() as u64 + 1));
+        if next > bucket_ends {
+            self.run_until(bucket_ends);
+        }
+        let ClusterRun { world, watcher, .. } = self;
+        world.step(&mut |now, _, output| watcher.output(now, output));
+        Some(next)
+    }
+
+    pub fn next_event_time(&self) -> Option<SimTime> {
+        self.world.next_event_time()
+    }
+
+    fn close_bucket(&mut self) {
+        let lag_ms = self.replication_lag_ms();
+        if let Some(lag) = lag_ms {
+            self.lag_ms_max = Some(self.lag_ms_max.map_or(lag, |max| max.max(lag)));
+        }
+        if self.audit_due {
+            self.audit_ring();
+        }
+        let mut counts = self.watcher.recorder.counts;
+        counts.lost_writes += self.audited_lost;
+        let since = counts.since(&self.counts_at_bucket);
+        let bytes = self.world.network().traffic().bytes_cross_zone;
+        let cost =
+            self.watcher.blueprint.fixed_cost.over(self.bucket.0, bytes - self.bytes_at_bucket, since.ok);
+        self.counts_at_bucket = counts;
+        self.bytes_at_bucket = bytes;
+        self.buckets.push(Bucket {
+            counts: since,
+            latency: self.watcher.recorder.close_bucket(),
+            lag_ms,
+            usd_per_hour: cost.usd_per_hour,
+        });
+        self.measure_loads();
+    }
+
+    fn measure_loads(&mut self) {
+        let mut loads = Vec::with_capacity(self.loads.len());
+        let mut busy_now = Vec::with_capacity(self.loads.len());
+        for node in self.world.node_ids() {
+            let machine = self.world.body(node).machine();
+            let busy = machine.busy_time().0;
+            let capacity = self.bucket.0 as f64 * f64::from(machine.cores);
+            let used = busy.saturating_sub(self.busy_at_bucket[node.index()]) as f64;
+            loads.push((used / capacity).min(1.0) as f32);
+            busy_now.push(busy);
+        }
+        self.loads = Rc::new(loads);
+        self.busy_at_bucket = Rc::new(busy_now);
+    }
+
+    /// Lets a fault act on this cluster from now on.
+    pub fn begin_fault(&mut self, fault: &FaultSpec) -> FaultId {
+        let kind = self.watcher.blueprint.directory.resolve(fault);
+        if matches!(fault, FaultSpec::Crash { .. } | FaultSpec::Restart { .. })
+            && self.kind() == "gossip_ring"
+        {
+            self.audit_due = true;
+        }
+        let ClusterRun { world, watcher, .. } = self;
+        world.begin_fault(kind, &mut |now, _, output| watcher.output(now, output))
+    }
+
+    /// Ends a fault; what it touched, unless it has ended before.
+    pub fn lift_fault(&mut self, id: FaultId) -> Option<Touched> {
+        let ClusterRun { world, watcher, .. } = self;
+        world.lift_fault(id, &mut |now, _, output| watcher.output(now, output))
+    }
+
+    /// What an active fault has touched so far.
+    pub fn touched(&self, id: FaultId) -> Option<Touched> {
+        self.world.active_faults().iter().find(|fault| fault.id == id).map(|fault| fault.touched)
+    }
+
+    /// Takes what is worth telling and was not yet told.
+    pub fn take_notable(&mut self) -> Vec<(SimTime, Notable)> {
+        self.watcher.take_notable()
+    }
+
+    /// The largest lag of a replica behind the primary of its shard. None without
+    /// replicas, or while no primary is up.
+    pub fn replication_lag_ms(&self) -> Option<f64> {
+        let map = self.watcher.blueprint.map.as_ref()?;
+        let replicas = map.shards.iter().flat_map(|shard| &shard.nodes);
+        replicas.filter_map(|node| self.lag_of(*node)).max_by(f64::total_cmp)
+    }
+
+    /// How far one replica is behind, in ms: how long ago the primary committed the
+    /// first transaction that it has not executed. None for a primary, a node that
+    /// is down, and while no primary is up.
+    pub fn lag_of(&self, node: NodeId) -> Option<f64> {
+        let server = |node: NodeId| {
+            let up = !self.world.body(node).is_down();
+            self.world.process(node).as_mysql().filter(|_| up)
+        };
+        let replica = server(node).filter(|replica| !replica.is_primary())?;
+        let shard = &self.watcher.blueprint.map.as_ref()?.shards[replica.shard()];
+        let primaries = shard.nodes.iter().filter_map(|node| server(*node).map(|server| (*node, server)));
+        let (primary_node, primary) =
+            primaries.filter(|(_, server)| server.is_primary()).max_by_key(|(_, server)| server.epoch())?;
+        // Commits are stamped by the primary's wall clock: they are compared with the same.
+        let clock =
+            self.world.now().0 as i64 + LOCAL_EPOCH_NS + self.world.body(primary_node).clock_offset_ns();
+        let behind = primary.logged(replica.executed().sequence + 1);
+        let lag_ns = behind.map_or(0, |entry| clock.saturating_sub(entry.committed_at as i64).max(0));
+        Some(lag_ns as f64 / 1e6)
+    }
+
+    /// Counts acknowledged writes of a ring of which no replica has the version or
+    /// a later one, in memory or, where the node is down, on disk.
+    fn audit_ring(&mut self) {
+        let mut lost = 0;
+        let acknowledged = self.watcher.recorder.acknowledged();
+        for key in 0..acknowledged.key_count() as u32 {
+            let Some(newest) = acknowledged.newest(key) else {
+                continue;
+            };
+            let survivor = self
+                .world
+                .node_ids()
+                .filter_map(|node| self.surviving_version(node, key))
+                .max_by_key(|content| (content.version, content.value))
+                .unwrap_or_default();
+            if newest.is_newer_than(&survivor) {
+                lost += acknowledged.newer_than(key, &survivor).count() as u64;
+            }
+        }
+        self.audited_lost = self.audited_lost.max(lost);
+    }
+
+    fn surviving_version(&self, node: NodeId, key: u32) -> Option<Versioned> {
+        let ring = self.world.process(node).as_ring()?;
+        let body = self.world.body(node);
+        if !body.is_down() {
+            return Some(ring.cell(key).content);
+        }
+        match body.disk().image() {
+            Image::Ring(disk) => disk.cells.get(key as usize).map(|cell| cell.content),
+            _ => None,
+        }
+    }
+
+    /// Acknowledged writes that are lost, as far as is known now.
+    pub fn lost_acknowledged_writes(&self) -> u64 {
+        self.watcher.recorder.counts.lost_writes + self.audited_lost
+    }
+
+    /// All figures since the start.
+    pub fn summary(&self, now: SimTime) -> Summary {
+        let counts = self.watcher.recorder.counts;
+        let open = self.open_operations();
+        let mut causes = self.watcher.recorder.causes();
+        if open > 0 {
+            let ended = Cause::RunEnded.describe().to_string();
+            causes.push((ended, open));
+        }
+        let seconds = now.0 as f64 / 1e9;
+        let traffic = self.world.network().traffic();
+        Summary {
+            invoked: counts.invoked,
+            ok: counts.ok,
+            failed: counts.failed,
+            unknown: counts.unknown + open,
+            causes,
+            read: self.watcher.recorder.reads.summary(),
+            write: self.watcher.recorder.writes.summary(),
+            goodput_per_second: if seconds > 0.0 { counts.ok as f64 / seconds } else { 0.0 },
+            stale_reads: counts.stale_reads,
+            stale_age_ms_max: self.watcher.recorder.stale_age_max.as_ms_f64(),
+            stale_versions_max: u64::from(self.watcher.recorder.stale_versions_max),
+            lost_acknowledged_writes: self.lost_acknowledged_writes(),
+            replication_lag_ms_max: self.lag_ms_max,
+            cost: self.watcher.blueprint.fixed_cost.since_start(now, traffic.bytes_cross_zone, counts.ok),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Sorts what the nodes of a cluster report: operations to the recorder, the
+//! rest to be told.
+
+use super::message::Output;
+use super::run::Blueprint;
+use crate::engine::{SimDuration, SimTime};
+use crate::measure::recorder::{Finding, Recorder};
+use crate::ring::message::RingEvent;
+use crate::sql::event::SqlEvent;
+use crate::workload::client::{ClientEvent, Completed};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+/// Things worth telling that wait to be told, at most; beyond, the oldest go untold.
+const NOTABLE_MAX: usize = 1_024;
+/// Stale reads and lost writes are told at most this often.
+const FINDINGS_EVERY: SimDuration = SimDuration::from_ms(1_000);
+
+/// Something worth telling.
+#[derive(Clone, Debug)]
+pub enum Notable {
+    Sql(SqlEvent),
+    /// A promotion, with the acknowledged writes that it lost.
+    PromotionLost {
+        shard: u8,
+        lost: u64,
+    },
+    Ring(RingEvent),
+    /// One finding, and how many of its kind there were since the last one that was told.
+    Found {
+        operation: Completed,
+        finding: Finding,
+        since_last: u64,
+    },
+}
+
+/// What listens to the nodes of one cluster.
+#[derive(Clone)]
+pub(super) struct Watcher {
+    pub blueprint: Rc<Blueprint>,
+    pub recorder: Recorder,
+    notable: VecDeque<(SimTime, Notable)>,
+    /// By kind of finding: when one was last told, and how many were not told since.
+    last_told: [Option<SimTime>; 2],
+    untold: [u64; 2],
+}
+
+impl Watcher {
+    pub fn new(blueprint: Rc<Blueprint>, recorder: Recorder) -> Watcher {
+        Watcher { blueprint, recorder, notable: VecDeque::new(), last_told: [None; 2], untold: [0; 2] }
+    }
+
+    pub fn output(&mut self, now: SimTime, output: Output) {
+        match output {
+            Output::Client(ClientEvent::Invoked { .. }) => self.recorder.invoked(),
+            Output::Client(ClientEvent::Completed(done)) => {
+                let map = self.blueprint.map.as_ref();
+                let shard = map.map(|map| map.shard_of(self.blueprint.traffic.keys.letter(done.key)));
+                if let Some(finding) = self.recorder.completed(&done, now, shard) {
+                    self.found(now, done, finding);
+                }
+            }
+            Output::Sql(event) => {
+                self.tell(now, Notable::Sql(event));
+                if let SqlEvent::Promoted { shard, epoch, base, .. } = event {
+                    let lost = self.recorder.promoted(usize::from(shard), epoch, base);
+                    self.tell(now, Notable::PromotionLost { shard, lost });
+                }
+            }
+            // Repairs are many and small: they show in the stale reads that they end.
+            Output::Ring(RingEvent::Repaired { .. }) => {}
+            Output::Ring(event) => self.tell(now, Notable::Ring(event)),
+        }
+    }
+
+    /// Takes what is worth telling and was not yet told.
+    pub fn take_notable(&mut self) -> Vec<(SimTime, Notable)> {
+        self.notable.drain(..).collect()
+    }
+
+    fn found(&mut self, now: SimTime, operation: Completed, finding: Finding) {
+        let kind = usize::from(finding == Finding::LostWrite);
+        self.untold[kind] += 1;
+        if self.last_told[kind].is_none_or(|last| now.since(last) >= FINDINGS_EVERY) {
+            self.last_told[kind] = Some(now);
+            let since_last = std::mem::take(&mut self.untold[kind]);
+            self.tell(now, Notable::Found { operation, finding, since_last });
+        }
+    }
+
+    fn tell(&mut self, now: SimTime, notable: Notable) {
+        if self.notable.len() == NOTABLE_MAX {
+            self.notable.pop_front();
+        }
+        self.notable.push_back((now, notable));
+    }
+}

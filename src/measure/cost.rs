@@ -1,0 +1,69 @@
+//! Cost: what the machines, their storage and the traffic between zones cost.
+//!
+//! Machines and storage cost by the hour whether or not they are used; traffic
+//! between zones costs by the gigabyte, counted from the messages that were
+//! sent, charged in both directions as the price sheet says. A month has the
+//! price sheet's number of hours.
+
+use super::prices::{PriceSheet, is_managed};
+use crate::engine::SimTime;
+
+/// What a cluster costs whether or not it is used.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FixedCost {
+    pub machines_usd_per_hour: f64,
+    pub storage_usd_per_hour: f64,
+    hours_per_month: f64,
+    usd_per_cross_zone_byte: f64,
+}
+
+/// Money, by time and by work done.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cost {
+    pub usd_per_hour: f64,
+    pub usd_per_month: f64,
+    /// Of operations that succeeded; none if there were none.
+    pub usd_per_million_operations: Option<f64>,
+}
+
+const BYTES_PER_GB: f64 = 1e9;
+const NANOS_PER_HOUR: f64 = 3.6e12;
+
+impl FixedCost {
+    /// Of machines given by type and storage in gigabytes. A type that the sheet
+    /// does not price costs nothing here; the scenario was checked to have none.
+    pub fn of<'a>(sheet: &PriceSheet, machines: impl Iterator<Item = (&'a str, f64)>) -> FixedCost {
+        let mut machines_usd_per_hour = 0.0;
+        let mut storage_usd_per_month = 0.0;
+        for (machine_type, storage_gb) in machines {
+            machines_usd_per_hour += sheet.usd_per_hour(machine_type).unwrap_or(0.0);
+            storage_usd_per_month += storage_gb * sheet.storage_usd_per_gb_month(is_managed(machine_type));
+        }
+        FixedCost {
+            machines_usd_per_hour,
+            storage_usd_per_hour: storage_usd_per_month / sheet.hours_per_month,
+            hours_per_month: sheet.hours_per_month,
+            // Out of one zone and into the other.
+            usd_per_cross_zone_byte: 2.0 * sheet.cross_zone_usd_per_gb() / BYTES_PER_GB,
+        }
+    }
+
+    /// With the traffic between zones and the successes of a stretch of time.
+    pub fn over(&self, stretch_ns: u64, cross_zone_bytes: u64, succeeded: u64) -> Cost {
+        let hours = stretch_ns as f64 / NANOS_PER_HOUR;
+        let traffic =
+            if hours > 0.0 { cross_zone_bytes as f64 * self.usd_per_cross_zone_byte / hours } else { 0.0 };
+        let usd_per_hour = self.machines_usd_per_hour + self.storage_usd_per_hour + traffic;
+        Cost {
+            usd_per_hour,
+            usd_per_month: usd_per_hour * self.hours_per_month,
+            usd_per_million_operations: (succeeded > 0 && hours > 0.0)
+                .then(|| usd_per_hour * hours / succeeded as f64 * 1e6),
+        }
+    }
+
+    /// Since the start of the run.
+    pub fn since_start(&self, now: SimTime, cross_zone_bytes: u64, succeeded: u64) -> Cost {
+        self.over(now.0, cross_zone_bytes, succeeded)
+    }
+}

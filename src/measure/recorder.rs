@@ -1,0 +1,258 @@
+//! What is counted of one cluster, from what its clients report.
+
+use super::latency::Latencies;
+use crate::check::durability::PromotionLedger;
+use crate::check::history::{HISTORY_MAX, Operation};
+use crate::check::staleness::{AcknowledgedWrites, Stale};
+use crate::engine::{PagedVec, SimDuration, SimTime};
+use crate::workload::client::Completed;
+use crate::workload::operation::{Cause, OperationKind, Outcome};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+/// Latencies remembered for the figures of the last second, per kind.
+const RECENT_MAX: usize = 4_096;
+const RECENT_SPAN: SimDuration = SimDuration::from_ms(1_000);
+
+/// Counts since the start, or of a stretch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub invoked: u64,
+    pub ok: u64,
+    pub failed: u64,
+    pub unknown: u64,
+    pub stale_reads: u64,
+    pub lost_writes: u64,
+}
+
+impl Counts {
+    pub fn since(&self, earlier: &Counts) -> Counts {
+        Counts {
+            invoked: self.invoked - earlier.invoked,
+            ok: self.ok - earlier.ok,
+            failed: self.failed - earlier.failed,
+            unknown: self.unknown - earlier.unknown,
+            stale_reads: self.stale_reads - earlier.stale_reads,
+            lost_writes: self.lost_writes - earlier.lost_writes,
+        }
+    }
+}
+
+/// The latencies of the last second, newest last, in completion order.
+#[derive(Clone, Default)]
+struct Recent(Rc<VecDeque<(SimTime, u32)>>);
+
+impl Recent {
+    fn push(&mut self, now: SimTime, latency: SimDuration) {
+        let recent = Rc::make_mut(&mut self.0);
+        if recent.len() == RECENT_MAX {
+            recent.pop_front();
+        }
+        recent.push_back((now, u32::try_from(latency.0 / 1_000).unwrap_or(u32::MAX)));
+    }
+
+    /// Quantiles in ms of those completed in the last second; zero if there were none.
+    fn quantiles_ms<const N: usize>(&self, now: SimTime, quantiles: [f64; N]) -> [f64; N] {
+        let mut micros: Vec<u32> = self
+            .0
+            .iter()
+            .rev()
+            .take_while(|(at, _)| now.since(*at) < RECENT_SPAN)
+            .map(|(_, micros)| *micros)
+            .collect();
+        micros.sort_unstable();
+        quantiles.map(|quantile| {
+            let rank = ((micros.len() as f64 * quantile).ceil() as usize).saturating_sub(1);
+            micros.get(rank).map_or(0.0, |micros| f64::from(*micros) / 1e3)
+        })
+    }
+}
+
+/// What a finished operation turned out to be, beyond its outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    StaleRead(Stale),
+    /// An acknowledged write that is lost already.
+    LostWrite,
+}
+
+/// Everything counted of one cluster.
+#[derive(Clone)]
+pub struct Recorder {
+    pub counts: Counts,
+    causes: [u64; Cause::ALL.len()],
+    pub reads: Latencies,
+    pub writes: Latencies,
+    bucket_reads: Latencies,
+    bucket_writes: Latencies,
+    recent_reads: Recent,
+    recent_writes: Recent,
+    pub stale_age_max: SimDuration,
+    pub stale_versions_max: u32,
+    acknowledged: AcknowledgedWrites,
+    /// SQL clusters only.
+    promotions: Option<PromotionLedger>,
+    history: Option<PagedVec<Operation>>,
+    pub history_left_out: u64,
+}
+
+/// Quantiles of one bucket of the series.
+#[derive(Clone, Copy, Debug)]
+pub struct BucketLatency {
+    pub read_ms_p50: f32,
+    pub read_ms_p99: f32,
+    pub write_ms_p50: f32,
+    pub write_ms_p99: f32,
+}
+
+impl Recorder {
+    /// For a cluster over so many keys; `shards` for a SQL cluster.
+    pub fn new(keys: usize, shards: Option<usize>) -> Recorder {
+        Recorder {
+            counts: Counts::default(),
+            causes: [0; Cause::ALL.len()],
+            reads: Latencies::default(),
+            writes: Latencies::default(),
+            bucket_reads: Latencies::with_digits(2),
+            bucket_writes: Latencies::with_digits(2),
+            recent_reads: Recent::default(),
+            recent_writes: Recent::default(),
+            stale_age_max: SimDuration::ZERO,
+            stale_versions_max: 0,
+            acknowledged: AcknowledgedWrites::new(keys),
+            promotions: shards.map(PromotionLedger::new),
+            history: None,
+            history_left_out: 0,
+        }
+    }
+
+    /// Keeps every finished operation from now on, up to [`HISTORY_MAX`].
+    pub fn keep_history(&mut self) {
+        self.history.get_or_insert_with(PagedVec::default);
+    }
+
+    pub fn history(&self) -> impl Iterator<Item = &Operation> {
+        self.history.iter().flat_map(|history| history.iter())
+    }
+
+    pub fn acknowledged(&self) -> &AcknowledgedWrites {
+        &self.acknowledged
+    }
+
+    pub fn invoked(&mut self) {
+        self.counts.invoked += 1;
+    }
+
+    /// Takes in a finished operation; `shard` is the shard of its key, in a SQL cluster.
+    pub fn completed(&mut self, done: &Completed, now: SimTime, shard: Option<usize>) -> Option<Finding> {
+        self.remember(done, now);
+        match done.outcome {
+            Outcome::Ok => self.counts.ok += 1,
+            Outcome::Failed(_) => self.counts.failed += 1,
+            Outcome::Unknown(_) => self.counts.unknown += 1,
+        }
+        if let Some(cause) = done.outcome.cause() {
+            self.causes[cause as usize] += 1;
+            return None;
+        }
+        let latency = now.since(done.invoked);
+        match done.kind {
+            OperationKind::Read => {
+                self.reads.record(latency);
+                self.bucket_reads.record(latency);
+                self.recent_reads.push(now, latency);
+                self.judge_read(done)
+            }
+            OperationKind::Write => {
+                self.writes.record(latency);
+                self.bucket_writes.record(latency);
+                self.recent_writes.push(now, latency);
+                self.judge_write(done, now, shard)
+            }
+        }
+    }
+
+    fn remember(&mut self, done: &Completed, now: SimTime) {
+        let Some(history) = &mut self.history else {
+            return;
+        };
+        if history.len() < HISTORY_MAX {
+            history.push(operation(done, Some(now)));
+        } else {
+            self.history_left_out += 1;
+        }
+    }
+
+    fn judge_read(&mut self, read: &Completed) -> Option<Finding> {
+        let stale = self.acknowledged.read(read)?;
+        self.counts.stale_reads += 1;
+        self.stale_age_max = self.stale_age_max.max(stale.age);
+        self.stale_versions_max = self.stale_versions_max.max(stale.versions);
+        Some(Finding::StaleRead(stale))
+    }
+
+    fn judge_write(&mut self, write: &Completed, now: SimTime, shard: Option<usize>) -> Option<Finding> {
+        let shadowed = self.acknowledged.write(write, now);
+        let lost = match (&mut self.promotions, shard) {
+            (Some(promotions), Some(shard)) => promotions.acknowledged(shard, write.result.version),
+            _ => shadowed,
+        };
+        if lost {
+            self.counts.lost_writes += 1;
+        }
+        lost.then_some(Finding::LostWrite)
+    }
+
+    /// A node of a SQL cluster became primary; returns how many acknowledged writes that lost.
+    pub fn promoted(&mut self, shard: usize, epoch: u32, base: u64) -> u64 {
+        let lost = self.promotions.as_mut().map_or(0, |promotions| promotions.promoted(shard, epoch, base));
+        self.counts.lost_writes += lost;
+        lost
+    }
+
+    /// Failed and unknown operations by cause, most frequent first.
+    pub fn causes(&self) -> Vec<(String, u64)> {
+        let mut causes: Vec<(Cause, u64)> = Cause::ALL
+            .into_iter()
+            .map(|cause| (cause, self.causes[cause as usize]))
+            .filter(|(_, n)| *n > 0)
+            .collect();
+        causes.sort_by_key(|(cause, count)| (std::cmp::Reverse(*count), *cause));
+        causes.into_iter().map(|(cause, count)| (cause.describe().to_string(), count)).collect()
+    }
+
+    /// Median and p99 of reads, then of writes, over the last second, in ms.
+    pub fn recent_quantiles_ms(&self, now: SimTime) -> [f64; 4] {
+        let [read_p50, read_p99] = self.recent_reads.quantiles_ms(now, [0.5, 0.99]);
+        let [write_p50, write_p99] = self.recent_writes.quantiles_ms(now, [0.5, 0.99]);
+        [read_p50, read_p99, write_p50, write_p99]
+    }
+
+    /// Ends a bucket of the series.
+    pub fn close_bucket(&mut self) -> BucketLatency {
+        let quantile = |latencies: &Latencies, q| latencies.quantile_ms(q).map_or(f32::NAN, |ms| ms as f32);
+        let closed = BucketLatency {
+            read_ms_p50: quantile(&self.bucket_reads, 0.5),
+            read_ms_p99: quantile(&self.bucket_reads, 0.99),
+            write_ms_p50: quantile(&self.bucket_writes, 0.5),
+            write_ms_p99: quantile(&self.bucket_writes, 0.99),
+        };
+        self.bucket_reads.clear();
+        self.bucket_writes.clear();
+        closed
+    }
+}
+
+/// A finished operation as the history has it.
+pub fn operation(done: &Completed, completed: Option<SimTime>) -> Operation {
+    Operation {
+        id: done.id,
+        kind: done.kind,
+        key: done.key,
+        invoked: done.invoked,
+        completed,
+        outcome: done.outcome,
+        result: done.result,
+        endpoint: done.endpoint,
+    }
+}

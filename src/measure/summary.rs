@@ -1,0 +1,26 @@
+//! What a cluster's run comes to.
+
+use super::cost::Cost;
+use super::latency::LatencySummary;
+
+/// All figures of one cluster since the start of the run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Summary {
+    pub invoked: u64,
+    pub ok: u64,
+    pub failed: u64,
+    /// Timed out, or still under way at the end.
+    pub unknown: u64,
+    /// Failed and unknown by cause, most frequent first.
+    pub causes: Vec<(String, u64)>,
+    pub read: LatencySummary,
+    pub write: LatencySummary,
+    pub goodput_per_second: f64,
+    pub stale_reads: u64,
+    pub stale_age_ms_max: f64,
+    pub stale_versions_max: u64,
+    pub lost_acknowledged_writes: u64,
+    /// None where there are no replicas that lag.
+    pub replication_lag_ms_max: Option<f64>,
+    pub cost: Cost,
+}

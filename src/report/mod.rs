@@ -1,0 +1,3 @@
+//! What a run says when it ends, and its plots.
+
+pub mod chart;

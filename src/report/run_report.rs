@@ -1,0 +1,261 @@
+//! A run's report: the one object that `--json` prints, that the page saves, and
+//! that every other form of the report is made from.
+//!
+//! Figures are of the whole run, from its start to where it stands now. What
+//! there was none of is `null`, never 0: a latency of nothing is not fast.
+
+use super::verdict::{Check, judge};
+use crate::cluster::run::ClusterRun;
+use crate::measure::cost::Cost;
+use crate::measure::latency::LatencySummary;
+use crate::session::Session;
+use crate::session::frames::fault_frames;
+use crate::workload::recorded::{Format, Recording, SkippedLine};
+use serde::Serialize;
+
+/// A whole run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunReport {
+    /// Its name.
+    pub scenario: String,
+    pub title: String,
+    pub seed: u64,
+    pub simulated_ms: f64,
+    /// Over all clusters, 16 hexadecimal digits.
+    pub trace_hash: String,
+    pub events: u64,
+    /// How long the computer took; none where nobody looked at a clock.
+    pub wall_ms: Option<f64>,
+    pub events_per_second: Option<f64>,
+    /// The recorded traffic, if it was not generated.
+    pub workload: Option<RecordingReport>,
+    pub clusters: Vec<ClusterReport>,
+    pub faults: Vec<FaultReport>,
+    /// What the scenario asks for, cluster by cluster.
+    pub checks: Vec<Check>,
+    /// Name of the price sheet, and its date.
+    pub prices: String,
+    pub prices_date: String,
+}
+
+/// A recorded file.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RecordingReport {
+    pub file: String,
+    pub format: Format,
+    pub time_scale: f64,
+    pub keys: u64,
+    /// Lines that became operations, and how many of those the run was long enough for.
+    pub taken: u64,
+    pub replayed: u64,
+    pub skipped: u64,
+    pub first_skipped: Vec<SkippedLine>,
+    pub gaps_closed: u64,
+}
+
+/// One cluster.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ClusterReport {
+    pub name: String,
+    pub kind: &'static str,
+    pub trace_hash: String,
+    pub events: u64,
+    pub operations: Operations,
+    /// Failed and unknown by cause, most frequent first.
+    pub causes: Vec<CauseCount>,
+    pub goodput_per_second: f64,
+    pub latency_ms: Latencies,
+    pub stale_reads: u64,
+    /// The stalest read, in time and in versions.
+    pub stale_age_ms_max: f64,
+    pub stale_versions_max: u64,
+    pub lost_acknowledged_writes: u64,
+    /// None where there are no replicas that lag.
+    pub replication_lag_ms_max: Option<f64>,
+    pub cost: CostReport,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Operations {
+    pub invoked: u64,
+    pub ok: u64,
+    /// Surely not done.
+    pub failed: u64,
+    /// Timed out or still under way at the end: it may have happened.
+    pub unknown: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CauseCount {
+    pub cause: String,
+    pub count: u64,
+}
+
+/// Of operations that succeeded.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Latencies {
+    pub read: Latency,
+    pub write: Latency,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Latency {
+    pub count: u64,
+    pub mean: Option<f64>,
+    pub p50: Option<f64>,
+    pub p99: Option<f64>,
+    pub p999: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct CostReport {
+    pub usd_per_hour: f64,
+    pub usd_per_month: f64,
+    pub usd_per_million_operations: Option<f64>,
+}
+
+/// One fault, with what it touched.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FaultReport {
+    pub name: String,
+    /// In words.
+    pub label: String,
+    pub begin_ms: f64,
+    /// When it was or will be lifted; none if it lasts to the end.
+    pub end_ms: Option<f64>,
+    /// False if the run ended before it began.
+    pub begun: bool,
+    pub touched: Vec<TouchedCluster>,
+}
+
+/// What a fault did to one cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TouchedCluster {
+    pub cluster: String,
+    pub messages_stopped: u64,
+    pub messages_delayed: u64,
+    pub messages_duplicated: u64,
+    /// That failed or are unknown while it lasted.
+    pub operations_not_ok: u64,
+}
+
+impl RunReport {
+    /// Of a session as it stands. `wall_ms` is what the caller's clock said; the core has none.
+    pub fn of(session: &Session, wall_ms: Option<f64>, workload: Option<RecordingReport>) -> RunReport {
+        let scenario = session.scenario();
+        let clusters: Vec<ClusterReport> =
+            session.clusters().iter().map(|run| ClusterReport::of(session, run)).collect();
+        let events = session.events();
+        RunReport {
+            scenario: scenario.name.clone(),
+            title: scenario.title.clone(),
+            seed: session.seed(),
+            simulated_ms: session.now().as_ms_f64(),
+            trace_hash: hash_digits(session.trace_hash()),
+            events,
+            wall_ms,
+            events_per_second: wall_ms.filter(|ms| *ms > 0.0).map(|ms| events as f64 / ms * 1_000.0),
+            workload,
+            checks: judge(&scenario.checks, &clusters),
+            faults: faults(session),
+            clusters,
+            prices: session.prices().name.clone(),
+            prices_date: session.prices().date.clone(),
+        }
+    }
+
+    /// As `--json` prints it.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("a report has text keys and plain values only")
+    }
+}
+
+impl ClusterReport {
+    fn of(session: &Session, run: &ClusterRun) -> ClusterReport {
+        let summary = run.summary(session.now());
+        ClusterReport {
+            name: run.name().to_string(),
+            kind: run.kind(),
+            trace_hash: hash_digits(run.trace_hash()),
+            events: run.events(),
+            operations: Operations {
+                invoked: summary.invoked,
+                ok: summary.ok,
+                failed: summary.failed,
+                unknown: summary.unknown,
+            },
+            causes: summary.causes.into_iter().map(|(cause, count)| CauseCount { cause, count }).collect(),
+            goodput_per_second: summary.goodput_per_second,
+            latency_ms: Latencies { read: latency(summary.read), write: latency(summary.write) },
+            stale_reads: summary.stale_reads,
+            stale_age_ms_max: summary.stale_age_ms_max,
+            stale_versions_max: summary.stale_versions_max,
+            lost_acknowledged_writes: summary.lost_acknowledged_writes,
+            replication_lag_ms_max: summary.replication_lag_ms_max,
+            cost: cost(summary.cost),
+        }
+    }
+}
+
+impl RecordingReport {
+    /// Of a recording that was replayed from a file until `end_ns`.
+    pub fn of(recording: &Recording, file: &str, time_scale: f64, end_ns: u64) -> RecordingReport {
+        RecordingReport {
+            file: file.to_string(),
+            format: recording.format,
+            time_scale,
+            keys: recording.keys.len() as u64,
+            taken: recording.taken,
+            replayed: recording.count_before_ns(end_ns) as u64,
+            skipped: recording.skipped,
+            first_skipped: recording.first_skipped.clone(),
+            gaps_closed: recording.gaps_closed,
+        }
+    }
+}
+
+fn latency(summary: LatencySummary) -> Latency {
+    let of = |ms: f64| (summary.count > 0).then_some(ms);
+    Latency {
+        count: summary.count,
+        mean: of(summary.mean_ms),
+        p50: of(summary.p50_ms),
+        p99: of(summary.p99_ms),
+        p999: of(summary.p999_ms),
+    }
+}
+
+fn cost(cost: Cost) -> CostReport {
+    let Cost { usd_per_hour, usd_per_month, usd_per_million_operations } = cost;
+    CostReport { usd_per_hour, usd_per_month, usd_per_million_operations }
+}
+
+fn faults(session: &Session) -> Vec<FaultReport> {
+    let ms = |ns: u64| ns as f64 / 1e6;
+    let begun = |number: u32| session.state().begun.iter().any(|begun| begun.number == number);
+    let report = |frame: crate::session::frame::FaultFrame| FaultReport {
+        begun: begun(frame.number),
+        touched: session
+            .clusters()
+            .iter()
+            .zip(&frame.touched)
+            .map(|(run, touch)| TouchedCluster {
+                cluster: run.name().to_string(),
+                messages_stopped: touch.messages.stopped,
+                messages_delayed: touch.messages.delayed,
+                messages_duplicated: touch.messages.duplicated,
+                operations_not_ok: touch.operations,
+            })
+            .collect(),
+        name: frame.name,
+        label: frame.label,
+        begin_ms: ms(frame.begin_ns),
+        end_ms: frame.end_ns.map(ms),
+    };
+    fault_frames(session).into_iter().map(report).collect()
+}
+
+/// A hash as reports show it: 16 hexadecimal digits.
+pub fn hash_digits(hash: u64) -> String {
+    format!("{hash:016x}")
+}

@@ -1,0 +1,11 @@
+//! The gossip-based ring.
+//!
+//! [`token_ring`] says where a key is, [`ring_node`] coordinates and stores,
+//! [`gossip`] and its [`failure_detector`] say who is there; [`message`] is what
+//! they say to each other.
+
+pub mod failure_detector;
+pub mod gossip;
+pub mod message;
+pub mod ring_node;
+pub mod token_ring;

@@ -1,0 +1,223 @@
+//! Faults as a scenario file or a user names them, before they meet a cluster.
+//!
+//! A fault names nodes, zones or roles. Every cluster of a run gets the same
+//! script and picks what it has: a crash of `ring-1` does nothing to a cluster
+//! without such a node, and says so.
+
+use crate::engine::Distribution;
+use serde::{Deserialize, Serialize};
+
+/// Which nodes: all that any of its parts names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Selector {
+    /// By zone name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub zones: Vec<String>,
+    /// By node name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<String>,
+    /// By role name (`mysql`, `ring-node`, …).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
+    /// Everything.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub all: bool,
+}
+
+impl Selector {
+    pub fn all() -> Selector {
+        Selector { all: true, ..Selector::default() }
+    }
+
+    pub fn zone(name: &str) -> Selector {
+        Selector { zones: vec![name.to_string()], ..Selector::default() }
+    }
+
+    pub fn node(name: &str) -> Selector {
+        Selector { nodes: vec![name.to_string()], ..Selector::default() }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        !self.all && self.zones.is_empty() && self.nodes.is_empty() && self.roles.is_empty()
+    }
+
+    /// In words: `zone a`, `r3 and r4`, `everything`.
+    pub fn describe(&self) -> String {
+        if self.all {
+            return "everything".to_string();
+        }
+        let mut parts: Vec<String> = self.zones.iter().map(|zone| format!("zone {zone}")).collect();
+        parts.extend(self.roles.iter().map(|role| format!("every {role}")));
+        parts.extend(self.nodes.iter().cloned());
+        match parts.len() {
+            0 => "nothing".to_string(),
+            1 => parts.remove(0),
+            _ => {
+                let last = parts.pop().expect("two parts or more");
+                format!("{} and {last}", parts.join(", "))
+            }
+        }
+    }
+}
+
+/// What a fault does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum FaultSpec {
+    /// Memory lost, and with `disk_lost` the disk too; restarts when lifted.
+    Crash {
+        nodes: Selector,
+        /// Whether it comes back with an empty disk.
+        #[serde(default)]
+        disk_lost: bool,
+    },
+    /// A crash and a start at once.
+    Restart { nodes: Selector },
+    /// Stands still; resumes when lifted.
+    Pause { nodes: Selector },
+    /// Service times `factor` times as long.
+    SlowMachine { nodes: Selector, factor: f64 },
+    /// Disk times `factor` times as long.
+    SlowDisk { nodes: Selector, factor: f64 },
+    /// Nothing passes between groups. Nodes in no group reach everybody.
+    Partition { groups: Vec<Selector> },
+    /// Nothing passes from one set to the other; the way back stays open.
+    OneWayCut { from: Selector, to: Selector },
+    /// Each message is lost with `probability`.
+    Loss {
+        #[serde(default = "Selector::all")]
+        from: Selector,
+        #[serde(default = "Selector::all")]
+        to: Selector,
+        probability: f64,
+    },
+    /// Each message takes longer.
+    Delay {
+        #[serde(default = "Selector::all")]
+        from: Selector,
+        #[serde(default = "Selector::all")]
+        to: Selector,
+        extra: Distribution,
+    },
+    /// Each datagram arrives twice with `probability`; streams discard the copy.
+    Duplication {
+        #[serde(default = "Selector::all")]
+        from: Selector,
+        #[serde(default = "Selector::all")]
+        to: Selector,
+        probability: f64,
+    },
+    /// Wall clocks are off by `offset_ms` (negative: behind).
+    ClockSkew { nodes: Selector, offset_ms: f64 },
+    /// Clients send `factor` times as much.
+    LoadSpike { factor: f64 },
+    /// This share of all operations goes to the most popular key.
+    HotKey { share: f64 },
+}
+
+impl FaultSpec {
+    /// In plain words, as bands and captions show it.
+    pub fn describe(&self) -> String {
+        match self {
+            FaultSpec::Crash { nodes, disk_lost: false } => format!("{} crashed", nodes.describe()),
+            FaultSpec::Crash { nodes, disk_lost: true } => format!("{} crashed, disk lost", nodes.describe()),
+            FaultSpec::Restart { nodes } => format!("{} restarted", nodes.describe()),
+            FaultSpec::Pause { nodes } => format!("{} paused", nodes.describe()),
+            FaultSpec::SlowMachine { nodes, factor } => format!("{} {factor}× slower", nodes.describe()),
+            FaultSpec::SlowDisk { nodes, factor } => format!("disk of {} {factor}× slower", nodes.describe()),
+            FaultSpec::Partition { groups } => {
+                let groups: Vec<String> = groups.iter().map(Selector::describe).collect();
+                match groups.as_slice() {
+                    [one, rest @ ..] if !rest.is_empty() => format!("{one} cut from {}", rest.join(" from ")),
+                    _ => "partition".to_string(),
+                }
+            }
+            FaultSpec::OneWayCut { from, to } => {
+                format!("no way from {} to {}", from.describe(), to.describe())
+            }
+            FaultSpec::Loss { from, to, probability } => {
+                format!("{} % of messages lost{}", percent(*probability), way(from, to))
+            }
+            FaultSpec::Delay { from, to, extra } => match extra.mean_ms() {
+                Some(mean) => format!("messages {mean} ms later{}", way(from, to)),
+                None => format!("messages later{}", way(from, to)),
+            },
+            FaultSpec::Duplication { from, to, probability } => {
+                format!("{} % of datagrams doubled{}", percent(*probability), way(from, to))
+            }
+            FaultSpec::ClockSkew { nodes, offset_ms } => {
+                format!("clock of {} {offset_ms:+} ms", nodes.describe())
+            }
+            FaultSpec::LoadSpike { factor } => format!("load ×{factor}"),
+            FaultSpec::HotKey { share } => format!("{} % on one key", percent(*share)),
+        }
+    }
+
+    /// Its name in scenario files.
+    pub fn name(&self) -> &'static str {
+        match self {
+            FaultSpec::Crash { .. } => "crash",
+            FaultSpec::Restart { .. } => "restart",
+            FaultSpec::Pause { .. } => "pause",
+            FaultSpec::SlowMachine { .. } => "slow_machine",
+            FaultSpec::SlowDisk { .. } => "slow_disk",
+            FaultSpec::Partition { .. } => "partition",
+            FaultSpec::OneWayCut { .. } => "one_way_cut",
+            FaultSpec::Loss { .. } => "loss",
+            FaultSpec::Delay { .. } => "delay",
+            FaultSpec::Duplication { .. } => "duplication",
+            FaultSpec::ClockSkew { .. } => "clock_skew",
+            FaultSpec::LoadSpike { .. } => "load_spike",
+            FaultSpec::HotKey { .. } => "hot_key",
+        }
+    }
+
+    /// Every set of nodes that it names.
+    pub fn selectors(&self) -> Vec<&Selector> {
+        match self {
+            FaultSpec::Crash { nodes, .. }
+            | FaultSpec::Restart { nodes }
+            | FaultSpec::Pause { nodes }
+            | FaultSpec::SlowMachine { nodes, .. }
+            | FaultSpec::SlowDisk { nodes, .. }
+            | FaultSpec::ClockSkew { nodes, .. } => vec![nodes],
+            FaultSpec::Partition { groups } => groups.iter().collect(),
+            FaultSpec::OneWayCut { from, to }
+            | FaultSpec::Loss { from, to, .. }
+            | FaultSpec::Delay { from, to, .. }
+            | FaultSpec::Duplication { from, to, .. } => vec![from, to],
+            FaultSpec::LoadSpike { .. } | FaultSpec::HotKey { .. } => Vec::new(),
+        }
+    }
+}
+
+fn way(from: &Selector, to: &Selector) -> String {
+    match (from.all, to.all) {
+        (true, true) => String::new(),
+        (false, true) => format!(" from {}", from.describe()),
+        (true, false) => format!(" to {}", to.describe()),
+        (false, false) => format!(" from {} to {}", from.describe(), to.describe()),
+    }
+}
+
+fn percent(probability: f64) -> f64 {
+    (probability * 1000.0).round() / 10.0
+}
+
+/// A fault with its time, as the scenario schedules it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ScheduledFault {
+    /// Milliseconds from the start of the run.
+    pub at_ms: f64,
+    /// How long it lasts; without it, to the end of the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_ms: Option<f64>,
+    /// What it does.
+    #[serde(rename = "do")]
+    pub fault: FaultSpec,
+}

@@ -1,0 +1,125 @@
+//! The scenario format as a JSON Schema (draft 2020-12), for editors and other programs.
+//!
+//! Fields, kinds, defaults and descriptions come from the types themselves; the
+//! ranges of numbers are added from [`limits`](super::limits), where `validate` takes them from
+//! too. What a schema cannot say (r at most n, shards that cover the alphabet,
+//! nodes that exist) is left to `validate`, and stands in the descriptions.
+
+use super::limits::*;
+use super::schema::Scenario;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+/// The schema of a scenario file.
+pub fn json_schema() -> Value {
+    let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Scenario>();
+    let mut schema = schema.to_value();
+    for (holder, field, keywords) in ranges() {
+        let place = property(&mut schema, holder, field);
+        let Some(place) = place else { panic!("the schema has no {holder}.{field}") };
+        let Value::Object(keywords) = keywords else { panic!("the range of {holder}.{field} is no object") };
+        place.extend(keywords);
+    }
+    schema
+}
+
+/// One field's schema. An empty holder is the scenario itself; `FaultSpec/crash` a variant.
+fn property<'a>(schema: &'a mut Value, holder: &str, field: &str) -> Option<&'a mut Map<String, Value>> {
+    let holder = match holder.split_once('/') {
+        None if holder.is_empty() => schema,
+        None => schema.get_mut("$defs")?.get_mut(holder)?,
+        Some((name, variant)) => schema
+            .get_mut("$defs")?
+            .get_mut(name)?
+            .get_mut("oneOf")?
+            .as_array_mut()?
+            .iter_mut()
+            .find_map(|one| one.get_mut("properties")?.get_mut(variant))?,
+    };
+    let place = if field.is_empty() { holder } else { holder.get_mut("properties")?.get_mut(field)? };
+    place.as_object_mut()
+}
+
+/// Holder, field and range of every number and list that has one.
+fn ranges() -> Vec<(&'static str, &'static str, Value)> {
+    fn numbers(least: impl Into<Value>, most: impl Into<Value>) -> Value {
+        json!({"minimum": least.into(), "maximum": most.into()})
+    }
+    fn above_zero(most: f64) -> Value {
+        json!({"exclusiveMinimum": 0, "maximum": most})
+    }
+    fn entries(least: usize, most: usize) -> Value {
+        json!({"minItems": least, "maxItems": most})
+    }
+    fn characters(least: usize, most: usize) -> Value {
+        json!({"minLength": least, "maxLength": most})
+    }
+    let interval = || numbers(INTERVAL_MS_MIN, INTERVAL_MS_MAX);
+    let timeout = || numbers(TIMEOUT_MS_MIN, SPAN_MS_MAX);
+    let letter = || json!({"pattern": "^[A-Z]$"});
+    vec![
+        ("", "version", json!({"const": super::schema::SCENARIO_VERSION})),
+        ("", "name", json!({"pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": NAME_CHARS_MAX})),
+        ("", "title", characters(1, SENTENCE_CHARS_MAX)),
+        ("", "question", characters(0, SENTENCE_CHARS_MAX)),
+        ("", "try", entries(0, THINGS_TO_TRY_MAX)),
+        ("", "duration_ms", numbers(1, DURATION_MS_MAX)),
+        ("", "zones", json!({"minItems": 1, "maxItems": ZONES_MAX, "uniqueItems": true})),
+        ("", "clusters", entries(1, CLUSTERS_MAX)),
+        ("", "faults", entries(0, FAULTS_MAX)),
+        ("NetworkSection", "loss", numbers(0, LOSS_MAX)),
+        (
+            "NetworkSection",
+            "bandwidth_mbit_per_s",
+            numbers(BANDWIDTH_MBIT_PER_S_MIN, BANDWIDTH_MBIT_PER_S_MAX),
+        ),
+        ("NetworkSection", "stream_timeout_ms", timeout()),
+        ("WorkloadSection", "clients", numbers(1, CLIENTS_MAX)),
+        ("WorkloadSection", "rate_per_s", above_zero(RATE_PER_S_MAX)),
+        ("WorkloadSection", "reads", numbers(0, 1)),
+        ("WorkloadSection", "keys", numbers(1, KEYS_MAX)),
+        ("WorkloadSection", "zipf_theta", numbers(0, ZIPF_THETA_MAX)),
+        ("WorkloadSection", "timeout_ms", timeout()),
+        ("WorkloadSection", "in_flight_max", numbers(1, IN_FLIGHT_MAX)),
+        ("SqlSection", "name", characters(1, NAME_CHARS_MAX)),
+        ("SqlSection", "query_proxies", numbers(1, QUERY_PROXIES_MAX)),
+        ("SqlSection", "shards", entries(1, 26)),
+        ("SqlSection", "replicas", numbers(0, REPLICAS_MAX)),
+        ("SqlSection", "proxy_timeout_ms", timeout()),
+        ("SqlSection", "pool_size", numbers(1, POOL_SIZE_MAX)),
+        ("ShardRange", "from", letter()),
+        ("ShardRange", "to", letter()),
+        ("CacheSection", "entries", numbers(0, CACHE_ENTRIES_MAX)),
+        ("CacheSection", "ttl_ms", numbers(0, SPAN_MS_MAX)),
+        ("HealthCheckSection", "interval_ms", interval()),
+        ("HealthCheckSection", "timeout_ms", numbers(TIMEOUT_MS_MIN, INTERVAL_MS_MAX)),
+        ("HealthCheckSection", "threshold", numbers(1, THRESHOLD_MAX)),
+        ("RingSection", "name", characters(1, NAME_CHARS_MAX)),
+        ("RingSection", "nodes", numbers(1, RING_NODES_MAX)),
+        ("RingSection", "virtual_nodes", numbers(1, VIRTUAL_NODES_MAX)),
+        ("RingSection", "n", numbers(1, RING_NODES_MAX)),
+        ("RingSection", "r", numbers(1, RING_NODES_MAX)),
+        ("RingSection", "w", numbers(1, RING_NODES_MAX)),
+        ("RingSection", "request_timeout_ms", timeout()),
+        ("RingSection", "in_flight_max", numbers(1, IN_FLIGHT_MAX)),
+        ("GossipSection", "interval_ms", interval()),
+        ("GossipSection", "neighbours", numbers(1, NEIGHBOURS_MAX)),
+        ("GossipSection", "phi_threshold", above_zero(PHI_THRESHOLD_MAX)),
+        ("MachineSection", "cores", numbers(1, CORES_MAX)),
+        ("MachineSection", "queue_limit", numbers(1, QUEUE_LIMIT_MAX)),
+        ("MachineSection", "storage_gb", numbers(0, STORAGE_GB_MAX)),
+        ("SyncPolicy/every_ms", "", interval()),
+        ("ChecksSection", "latency_ms_p99_max", above_zero(SPAN_MS_MAX)),
+        ("ChecksSection", "success_share_min", numbers(0, 1)),
+        ("ScheduledFault", "at_ms", numbers(0, DURATION_MS_MAX)),
+        ("ScheduledFault", "for_ms", above_zero(DURATION_MS_MAX)),
+        ("FaultSpec/slow_machine", "factor", above_zero(SLOWNESS_MAX)),
+        ("FaultSpec/slow_disk", "factor", above_zero(SLOWNESS_MAX)),
+        ("FaultSpec/partition", "groups", entries(2, GROUPS_MAX)),
+        ("FaultSpec/loss", "probability", numbers(0, 1)),
+        ("FaultSpec/duplication", "probability", numbers(0, 1)),
+        ("FaultSpec/clock_skew", "offset_ms", numbers(-SPAN_MS_MAX, SPAN_MS_MAX)),
+        ("FaultSpec/load_spike", "factor", numbers(0, LOAD_FACTOR_MAX)),
+        ("FaultSpec/hot_key", "share", numbers(0, 1)),
+    ]
+}

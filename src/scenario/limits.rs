@@ -1,0 +1,65 @@
+//! Every bound of the scenario format, by name.
+//!
+//! What is outside is refused with a message that names the field and the
+//! bound; nothing is clipped silently. The JSON Schema shows the same numbers.
+
+/// Longest scenario text, in bytes.
+pub const TEXT_BYTES_MAX: usize = 1 << 20;
+/// Longest name of a scenario, a cluster or a machine type, in characters.
+pub const NAME_CHARS_MAX: usize = 64;
+/// Longest title, question or sentence of what to try, in characters.
+pub const SENTENCE_CHARS_MAX: usize = 400;
+/// Most sentences of what to try.
+pub const THINGS_TO_TRY_MAX: usize = 12;
+
+/// Longest run: one simulated hour.
+pub const DURATION_MS_MAX: f64 = 3_600_000.0;
+/// Longest time-out, time to live or clock offset: one simulated day.
+pub const SPAN_MS_MAX: f64 = 86_400_000.0;
+/// Shortest interval at which something repeats.
+pub const INTERVAL_MS_MIN: f64 = 1.0;
+/// Longest interval at which something repeats: ten simulated minutes.
+pub const INTERVAL_MS_MAX: f64 = 600_000.0;
+/// Shortest time-out that a client, proxy or coordinator may have.
+pub const TIMEOUT_MS_MIN: f64 = 1.0;
+
+pub const ZONES_MAX: usize = 8;
+pub const CLUSTERS_MAX: usize = 4;
+/// Nodes of all clusters together, clients included.
+pub const NODES_MAX: usize = 1_024;
+
+pub const LOSS_MAX: f64 = 0.5;
+pub const BANDWIDTH_MBIT_PER_S_MIN: f64 = 0.001;
+pub const BANDWIDTH_MBIT_PER_S_MAX: f64 = 1_000_000.0;
+
+pub const CLIENTS_MAX: u32 = 256;
+pub const RATE_PER_S_MAX: f64 = 200_000.0;
+pub const KEYS_MAX: u32 = 1_000_000;
+pub const ZIPF_THETA_MAX: f64 = 2.0;
+/// Largest payload of a write: one mebibyte.
+pub const PAYLOAD_BYTES_MAX: u32 = 1 << 20;
+pub const IN_FLIGHT_MAX: u32 = 1_000_000;
+
+pub const QUERY_PROXIES_MAX: u32 = 16;
+pub const REPLICAS_MAX: u32 = 5;
+pub const CACHE_ENTRIES_MAX: u32 = 1_000_000;
+pub const THRESHOLD_MAX: u32 = 100;
+pub const POOL_SIZE_MAX: u32 = 100_000;
+
+pub const RING_NODES_MAX: u32 = 256;
+pub const VIRTUAL_NODES_MAX: u32 = 256;
+pub const NEIGHBOURS_MAX: u32 = 3;
+pub const PHI_THRESHOLD_MAX: f64 = 100.0;
+
+pub const CORES_MAX: u16 = 256;
+pub const QUEUE_LIMIT_MAX: u32 = 1_000_000;
+pub const STORAGE_GB_MAX: f64 = 1_000_000.0;
+
+pub const FAULTS_MAX: usize = 200;
+/// Names in one selector.
+pub const SELECTED_MAX: usize = 512;
+pub const GROUPS_MAX: usize = 16;
+/// How much slower a machine or disk may get.
+pub const SLOWNESS_MAX: f64 = 10_000.0;
+/// How much more load a spike may bring.
+pub const LOAD_FACTOR_MAX: f64 = 100.0;

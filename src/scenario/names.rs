@@ -1,0 +1,116 @@
+//! What every node of a cluster is called, and which zone it stands in.
+//!
+//! Faults name nodes, so the names are part of the scenario format: whoever
+//! builds a cluster and whoever checks a scenario take them from here.
+//!
+//! ```text
+//! clients        client-1 …         zones in turn: a, b, c, a …
+//! query proxies  query-proxy-1 …    zones in turn
+//! configuration  config-1           the last zone
+//! shard 1        shard-proxy-1      zone a
+//!                mysql-1-1          zone a   (the first primary)
+//!                mysql-1-2          zone b   (its first replica)
+//! shard 2        shard-proxy-2      zone b, and so on one zone further
+//! ring           ring-1 …           zones in blocks: ring-1, ring-2 in a, ring-3, ring-4 in b …
+//! ```
+//!
+//! A ring's neighbours by number share a zone, so that cutting a zone off cuts
+//! a stretch of the picture; its tokens lie anywhere.
+
+use super::schema::{ClusterSection, WorkloadSection};
+
+/// Role names, as selectors and frames use them.
+pub const CLIENT: &str = "client";
+pub const QUERY_PROXY: &str = "query-proxy";
+pub const CONFIG: &str = "config";
+pub const SHARD_PROXY: &str = "shard-proxy";
+pub const MYSQL: &str = "mysql";
+pub const RING_NODE: &str = "ring-node";
+
+/// Every role there is.
+pub const ROLES: [&str; 6] = [CLIENT, QUERY_PROXY, CONFIG, SHARD_PROXY, MYSQL, RING_NODE];
+
+/// One node's part in its cluster. Numbers count from 1, as the names do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seat {
+    Client(u32),
+    QueryProxy(u32),
+    Config,
+    ShardProxy {
+        shard: u32,
+    },
+    /// Member 1 is the shard's first primary.
+    Mysql {
+        shard: u32,
+        member: u32,
+    },
+    RingNode(u32),
+}
+
+impl Seat {
+    /// Unique in its cluster.
+    pub fn name(self) -> String {
+        match self {
+            Seat::Client(number) => format!("client-{number}"),
+            Seat::QueryProxy(number) => format!("query-proxy-{number}"),
+            Seat::Config => "config-1".to_string(),
+            Seat::ShardProxy { shard } => format!("shard-proxy-{shard}"),
+            Seat::Mysql { shard, member } => format!("mysql-{shard}-{member}"),
+            Seat::RingNode(number) => format!("ring-{number}"),
+        }
+    }
+
+    pub fn role(self) -> &'static str {
+        match self {
+            Seat::Client(_) => CLIENT,
+            Seat::QueryProxy(_) => QUERY_PROXY,
+            Seat::Config => CONFIG,
+            Seat::ShardProxy { .. } => SHARD_PROXY,
+            Seat::Mysql { .. } => MYSQL,
+            Seat::RingNode(_) => RING_NODE,
+        }
+    }
+}
+
+/// Every node of a cluster, in the order in which it is built: clients; then
+/// query proxies, configuration service and, per shard, its proxy and its
+/// MySQL nodes; or the ring's nodes.
+pub fn seats(section: &ClusterSection, workload: &WorkloadSection) -> Vec<Seat> {
+    let mut seats: Vec<Seat> = (1..=workload.clients).map(Seat::Client).collect();
+    match section {
+        ClusterSection::ShardedSql(sql) => {
+            seats.extend((1..=sql.query_proxies).map(Seat::QueryProxy));
+            seats.push(Seat::Config);
+            for shard in 1..=sql.shards.len() as u32 {
+                seats.push(Seat::ShardProxy { shard });
+                seats.extend((1..=sql.replicas + 1).map(|member| Seat::Mysql { shard, member }));
+            }
+        }
+        ClusterSection::GossipRing(ring) => seats.extend((1..=ring.nodes).map(Seat::RingNode)),
+    }
+    seats
+}
+
+/// Name and role of every node, in the order of [`seats`].
+pub fn node_names(section: &ClusterSection, workload: &WorkloadSection) -> Vec<(String, &'static str)> {
+    seats(section, workload).into_iter().map(|seat| (seat.name(), seat.role())).collect()
+}
+
+/// The zone of a node, as an index into the scenario's zones (`zone_count` of them, at least one).
+pub fn zone_of(section: &ClusterSection, seat: Seat, zone_count: usize) -> u8 {
+    let zones = zone_count.max(1) as u64;
+    let in_turn = |number: u64| number % zones;
+    let zone = match seat {
+        Seat::Client(number) | Seat::QueryProxy(number) => in_turn(u64::from(number) - 1),
+        Seat::Config => zones - 1,
+        Seat::ShardProxy { shard } => in_turn(u64::from(shard) - 1),
+        Seat::Mysql { shard, member } => in_turn(u64::from(shard) + u64::from(member) - 2),
+        Seat::RingNode(number) => match section {
+            ClusterSection::GossipRing(ring) => {
+                (u64::from(number) - 1) * zones / u64::from(ring.nodes.max(1))
+            }
+            ClusterSection::ShardedSql(_) => 0,
+        },
+    };
+    u8::try_from(zone).unwrap_or(u8::MAX)
+}

@@ -1,0 +1,521 @@
+//! The scenario file, field by field. Times are milliseconds unless the name says otherwise.
+//!
+//! Unknown fields are errors. Every field with a default says which; a field
+//! that is left out is as if its default stood there.
+
+use super::fault::ScheduledFault;
+use crate::engine::Distribution;
+use serde::{Deserialize, Serialize};
+
+/// The version of the format that this program writes.
+pub const SCENARIO_VERSION: u32 = 1;
+
+/// Everything a run starts from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Version of this format: 1.
+    pub version: u32,
+    /// Lower-case words joined by hyphens; the command line knows it by this.
+    pub name: String,
+    /// What the gallery shows it under.
+    pub title: String,
+    /// One sentence that the run answers.
+    #[serde(default)]
+    pub question: String,
+    /// What to try, one plain sentence each.
+    #[serde(default, rename = "try")]
+    pub things_to_try: Vec<String>,
+    /// Of every random stream; the same seed gives the same run. Default: 1.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+    /// Simulated length of the run, 1 to 3,600,000.
+    pub duration_ms: f64,
+    /// Zone names, 1 to 8. Default: a, b, c.
+    #[serde(default = "default_zones")]
+    pub zones: Vec<String>,
+    /// How messages travel when nothing is wrong.
+    #[serde(default)]
+    pub network: NetworkSection,
+    /// Who asks for what.
+    pub workload: WorkloadSection,
+    /// One to four, each given the same workload and faults.
+    pub clusters: Vec<ClusterSection>,
+    /// What is broken, and when; at most 200. Every cluster gets all of them.
+    #[serde(default)]
+    pub faults: Vec<ScheduledFault>,
+    /// What the command line judges a run by.
+    #[serde(default)]
+    pub checks: ChecksSection,
+    /// Name of a price sheet in `static/prices/`.
+    #[serde(default = "default_prices")]
+    pub prices: String,
+}
+
+/// How messages travel when nothing is wrong.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkSection {
+    /// One way, within a zone.
+    pub same_zone: Distribution,
+    /// One way, between zones.
+    pub cross_zone: Distribution,
+    /// Probability that a packet is lost, 0 to 0.5.
+    pub loss: f64,
+    /// Per link; none is unlimited.
+    pub bandwidth_mbit_per_s: Option<f64>,
+    /// A stalled connection is given up after this.
+    pub stream_timeout_ms: f64,
+}
+
+impl Default for NetworkSection {
+    fn default() -> Self {
+        NetworkSection {
+            same_zone: lognormal(0.15, 0.3),
+            cross_zone: lognormal(0.6, 0.25),
+            loss: 0.0,
+            bandwidth_mbit_per_s: None,
+            stream_timeout_ms: 10_000.0,
+        }
+    }
+}
+
+/// Who asks for what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct WorkloadSection {
+    /// Client processes, 1 to 256; they share the rate evenly.
+    #[serde(default = "default_clients")]
+    pub clients: u32,
+    /// Operations a second from all clients together (Poisson).
+    pub rate_per_s: f64,
+    /// Share of reads, 0 to 1.
+    #[serde(default = "default_reads")]
+    pub reads: f64,
+    /// Number of keys, 1 to 1,000,000.
+    #[serde(default = "default_keys")]
+    pub keys: u32,
+    /// Zipf's constant, 0 (uniform) to 2; YCSB's is 0.99.
+    #[serde(default = "default_theta")]
+    pub zipf_theta: f64,
+    /// Payload of a write in bytes: constant, or between two numbers.
+    #[serde(default)]
+    pub payload_bytes: PayloadBytes,
+    /// After this a client no longer waits; the operation's outcome is unknown.
+    #[serde(default = "default_client_timeout")]
+    pub timeout_ms: f64,
+    /// Operations that one client has under way at most; above it refuses at once.
+    #[serde(default = "default_in_flight")]
+    pub in_flight_max: u32,
+}
+
+/// Size of a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(untagged)]
+pub enum PayloadBytes {
+    /// Always as many, 0 to 1,048,576.
+    Constant(u32),
+    /// From the first to the second number, each equally likely.
+    Uniform([u32; 2]),
+}
+
+impl Default for PayloadBytes {
+    fn default() -> Self {
+        PayloadBytes::Constant(200)
+    }
+}
+
+/// One architecture under test.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum ClusterSection {
+    /// Query proxies, shard proxies, MySQL primaries and replicas, a configuration service.
+    ShardedSql(Box<SqlSection>),
+    /// Equal nodes on a token ring, with quorums and gossip.
+    GossipRing(Box<RingSection>),
+}
+
+impl ClusterSection {
+    pub fn name(&self) -> &str {
+        match self {
+            ClusterSection::ShardedSql(sql) => &sql.name,
+            ClusterSection::GossipRing(ring) => &ring.name,
+        }
+    }
+
+    /// Its kind in scenario files and reports.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            ClusterSection::ShardedSql(_) => "sharded_sql",
+            ClusterSection::GossipRing(_) => "gossip_ring",
+        }
+    }
+}
+
+/// Where reads go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ReadFrom {
+    /// The newest data, at the price of the primary's load.
+    Primary,
+    /// Data that may be old: replication is asynchronous.
+    Replica,
+}
+
+/// When an acknowledged write is on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum SyncPolicy {
+    /// The acknowledgement waits for the fsync (shared with others: group commit).
+    EveryWrite,
+    /// The acknowledgement does not wait; an fsync runs at this interval.
+    EveryMs(f64),
+}
+
+/// A machine type of the price sheet, with its capacity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct MachineSection {
+    /// An item of the price sheet, priced by the hour.
+    pub machine_type: String,
+    /// 1 to 256.
+    pub cores: u16,
+    /// Jobs that wait for a core at most; the next is turned away.
+    pub queue_limit: u32,
+    /// Provisioned storage, priced by gigabyte and month.
+    pub storage_gb: f64,
+}
+
+impl Default for MachineSection {
+    fn default() -> Self {
+        MachineSection {
+            machine_type: "EC2 m6i.large".to_string(),
+            cores: 2,
+            queue_limit: 512,
+            storage_gb: 0.0,
+        }
+    }
+}
+
+/// A disk's times.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct DiskSection {
+    /// Time of one read that memory does not have.
+    pub read: Distribution,
+    /// Time of one fsync; writes that wait together share it.
+    pub fsync: Distribution,
+}
+
+impl Default for DiskSection {
+    fn default() -> Self {
+        DiskSection { read: lognormal(0.5, 0.3), fsync: lognormal(0.9, 0.4) }
+    }
+}
+
+/// A sharded SQL cluster.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct SqlSection {
+    /// Unique in the scenario. Default: Sharded SQL.
+    pub name: String,
+    /// Query proxies, 1 to 16.
+    pub query_proxies: u32,
+    /// Ranges of first letters; together they cover A to Z once.
+    pub shards: Vec<ShardRange>,
+    /// Replicas per shard, 0 to 5.
+    pub replicas: u32,
+    /// Where reads go that the cache does not answer.
+    pub reads: ReadFrom,
+    /// Every shard proxy's.
+    pub cache: CacheSection,
+    /// How the configuration service finds out that a node is dead.
+    pub health_check: HealthCheckSection,
+    /// When an acknowledged write is on disk.
+    pub binlog_sync: SyncPolicy,
+    /// A query proxy or shard proxy no longer waits after this.
+    pub proxy_timeout_ms: f64,
+    /// Queries that one shard proxy has under way at most (its connection pool).
+    pub pool_size: u32,
+    /// What query proxies, shard proxies and the configuration service run on.
+    pub proxy_machine: MachineSection,
+    /// What MySQL runs on.
+    pub mysql_machine: MachineSection,
+    /// MySQL's disk.
+    pub disk: DiskSection,
+    /// Core time of a query proxy per query.
+    pub query_proxy_service: Distribution,
+    /// Core time of a shard proxy per query.
+    pub shard_proxy_service: Distribution,
+    /// Core time of MySQL for a point read.
+    pub read_service: Distribution,
+    /// Core time of MySQL for a write, before its fsync.
+    pub write_service: Distribution,
+    /// Core time of a replica to apply one write; one at a time.
+    pub apply_service: Distribution,
+}
+
+impl Default for SqlSection {
+    fn default() -> Self {
+        SqlSection {
+            name: "Sharded SQL".to_string(),
+            query_proxies: 2,
+            shards: vec![ShardRange::new("A", "M"), ShardRange::new("N", "Z")],
+            replicas: 1,
+            reads: ReadFrom::Primary,
+            cache: CacheSection::default(),
+            health_check: HealthCheckSection::default(),
+            binlog_sync: SyncPolicy::EveryWrite,
+            proxy_timeout_ms: 800.0,
+            pool_size: 256,
+            proxy_machine: MachineSection::default(),
+            mysql_machine: MachineSection {
+                machine_type: "RDS MySQL Single-AZ db.m6i.large".to_string(),
+                cores: 2,
+                queue_limit: 512,
+                storage_gb: 100.0,
+            },
+            disk: DiskSection::default(),
+            query_proxy_service: lognormal(0.04, 0.3),
+            shard_proxy_service: lognormal(0.03, 0.3),
+            read_service: lognormal(0.25, 0.4),
+            write_service: lognormal(0.35, 0.4),
+            apply_service: lognormal(0.3, 0.4),
+        }
+    }
+}
+
+/// Keys whose first letter lies in a range, both ends included.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ShardRange {
+    /// First letter of the range, A to Z.
+    pub from: String,
+    /// Last letter of the range, included.
+    pub to: String,
+}
+
+impl ShardRange {
+    pub fn new(from: &str, to: &str) -> ShardRange {
+        ShardRange { from: from.to_string(), to: to.to_string() }
+    }
+}
+
+/// The shard proxy's result cache.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct CacheSection {
+    /// Results kept at most; 0 switches the cache off.
+    pub entries: u32,
+    /// How long a result is served after it was read.
+    pub ttl_ms: f64,
+}
+
+impl Default for CacheSection {
+    fn default() -> Self {
+        CacheSection { entries: 1_000, ttl_ms: 1_000.0 }
+    }
+}
+
+/// How the configuration service finds out that a node is dead.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct HealthCheckSection {
+    /// Time from one check to the next.
+    pub interval_ms: f64,
+    /// A check without an answer after this counts as a miss.
+    pub timeout_ms: f64,
+    /// Consecutive misses until it counts as dead, 1 to 100.
+    pub threshold: u32,
+}
+
+impl Default for HealthCheckSection {
+    fn default() -> Self {
+        HealthCheckSection { interval_ms: 500.0, timeout_ms: 400.0, threshold: 3 }
+    }
+}
+
+/// A gossip-based ring.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct RingSection {
+    /// Unique in the scenario. Default: Gossip ring.
+    pub name: String,
+    /// Ring nodes, 1 to 256.
+    pub nodes: u32,
+    /// Tokens per node, 1 to 256.
+    pub virtual_nodes: u32,
+    /// Replicas per key.
+    pub n: u32,
+    /// Replies that a read waits for.
+    pub r: u32,
+    /// Acknowledgements that a write waits for.
+    pub w: u32,
+    /// How nodes learn of each other.
+    pub gossip: GossipSection,
+    /// Whether a read that saw different versions writes the newest back.
+    pub read_repair: bool,
+    /// When an acknowledged write is on disk.
+    pub commit_log_sync: SyncPolicy,
+    /// A coordinator no longer waits after this.
+    pub request_timeout_ms: f64,
+    /// Requests that one coordinator has under way at most.
+    pub in_flight_max: u32,
+    /// How wrong each node's clock is from the start: a draw of this, before or after true time.
+    pub clock_offset: Distribution,
+    /// What every ring node runs on.
+    pub machine: MachineSection,
+    /// Every ring node's disk.
+    pub disk: DiskSection,
+    /// Core time of a coordinator per request, and per reply that it handles.
+    pub coordinator_service: Distribution,
+    /// Core time of a replica for a read.
+    pub read_service: Distribution,
+    /// Core time of a replica for a write.
+    pub write_service: Distribution,
+    /// Core time for one gossip message.
+    pub gossip_service: Distribution,
+    /// Delays per message leg, in place of the network's; a coordinator's own replica included.
+    #[serde(skip_serializing_if = "LegDelays::is_empty")]
+    pub legs: LegDelays,
+}
+
+impl Default for RingSection {
+    fn default() -> Self {
+        RingSection {
+            name: "Gossip ring".to_string(),
+            nodes: 6,
+            virtual_nodes: 16,
+            n: 3,
+            r: 1,
+            w: 1,
+            gossip: GossipSection::default(),
+            read_repair: true,
+            commit_log_sync: SyncPolicy::EveryMs(1_000.0),
+            request_timeout_ms: 800.0,
+            in_flight_max: 1_024,
+            clock_offset: Distribution::constant_ms(0.0),
+            machine: MachineSection {
+                machine_type: "EC2 m6i.large".to_string(),
+                cores: 2,
+                queue_limit: 512,
+                storage_gb: 100.0,
+            },
+            disk: DiskSection::default(),
+            coordinator_service: lognormal(0.04, 0.3),
+            read_service: lognormal(0.2, 0.4),
+            write_service: lognormal(0.12, 0.4),
+            gossip_service: lognormal(0.03, 0.3),
+            legs: LegDelays::default(),
+        }
+    }
+}
+
+/// Message legs of a quorum operation, each with a delay of its own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct LegDelays {
+    /// Coordinator to replica, with the new value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub write_request: Option<Distribution>,
+    /// Replica to coordinator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub write_acknowledgement: Option<Distribution>,
+    /// Coordinator to replica.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_request: Option<Distribution>,
+    /// Replica to coordinator, with the value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_response: Option<Distribution>,
+}
+
+impl LegDelays {
+    pub fn is_empty(&self) -> bool {
+        *self == LegDelays::default()
+    }
+}
+
+/// Gossip and the failure detector that it feeds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct GossipSection {
+    /// Time from one round to the next.
+    pub interval_ms: f64,
+    /// Neighbours that a node knows and talks to, 1 to 3.
+    pub neighbours: u32,
+    /// Suspicion level at which a node is believed dead; Cassandra's is 8.
+    pub phi_threshold: f64,
+}
+
+impl Default for GossipSection {
+    fn default() -> Self {
+        GossipSection { interval_ms: 200.0, neighbours: 3, phi_threshold: 8.0 }
+    }
+}
+
+/// Limits that a run must keep; exit code 1 of the command line if one is violated.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct ChecksSection {
+    /// Acknowledged writes that nobody can read any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost_acknowledged_writes_max: Option<u64>,
+    /// Reads older than a write acknowledged before they began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stale_reads_max: Option<u64>,
+    /// Of reads and writes alike.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_ms_p99_max: Option<f64>,
+    /// Share of operations that succeed, 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub success_share_min: Option<f64>,
+}
+
+fn lognormal(median_ms: f64, sigma: f64) -> Distribution {
+    Distribution::Lognormal(crate::engine::distribution::Lognormal { median_ms, sigma })
+}
+
+fn default_seed() -> u64 {
+    1
+}
+fn default_zones() -> Vec<String> {
+    ["a", "b", "c"].map(String::from).to_vec()
+}
+fn default_prices() -> String {
+    "aws-us-east-1-on-demand".to_string()
+}
+fn default_clients() -> u32 {
+    12
+}
+fn default_reads() -> f64 {
+    0.9
+}
+fn default_keys() -> u32 {
+    10_000
+}
+fn default_theta() -> f64 {
+    0.99
+}
+fn default_client_timeout() -> f64 {
+    1_000.0
+}
+fn default_in_flight() -> u32 {
+    1_024
+}

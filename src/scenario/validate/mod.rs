@@ -1,0 +1,123 @@
+//! Checks every value of a scenario against its range, and every name against what exists.
+//!
+//! The first thing that is wrong is reported, with its path as it stands in
+//! the file. A scenario that passes can be built and run: nothing later needs to
+//! doubt a number or a name.
+
+mod clusters;
+mod faults;
+mod range;
+
+use super::error::ScenarioError;
+use super::fault::FaultSpec;
+use super::limits::*;
+use super::schema::{ChecksSection, NetworkSection, PayloadBytes, Scenario, WorkloadSection};
+use crate::measure::prices::PriceSheet;
+use range::{between, distribution, length, positive_up_to, text, whole};
+
+type Checked = Result<(), ScenarioError>;
+
+/// Checks a whole scenario.
+pub fn validate(scenario: &Scenario) -> Checked {
+    name(&scenario.name)?;
+    text("title", &scenario.title, 1, SENTENCE_CHARS_MAX)?;
+    text("question", &scenario.question, 0, SENTENCE_CHARS_MAX)?;
+    length("try", scenario.things_to_try.len(), 0, THINGS_TO_TRY_MAX, "sentences")?;
+    for (index, sentence) in scenario.things_to_try.iter().enumerate() {
+        text(&format!("try[{index}]"), sentence, 1, SENTENCE_CHARS_MAX)?;
+    }
+    between("duration_ms", scenario.duration_ms, 1.0, DURATION_MS_MAX)?;
+    zones(&scenario.zones)?;
+    network(&scenario.network)?;
+    workload(&scenario.workload)?;
+    let prices = price_sheet(&scenario.prices)?;
+    clusters::check(scenario, &prices)?;
+    checks(&scenario.checks)?;
+    faults::check_schedule(scenario)
+}
+
+/// Checks a fault that a user begins while the scenario runs. The scenario itself is valid.
+pub fn validate_command(scenario: &Scenario, fault: &FaultSpec, for_ms: Option<f64>) -> Checked {
+    faults::check_command(scenario, fault, for_ms)
+}
+
+fn name(name: &str) -> Checked {
+    text("name", name, 1, NAME_CHARS_MAX)?;
+    let is_word = |word: &str| {
+        !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
+    if name.split('-').all(is_word) {
+        return Ok(());
+    }
+    let right = "it must be words of lower-case letters and digits, joined by hyphens, such as primary-crash";
+    Err(ScenarioError::wrong("name", format!("is \"{name}\"; {right}")))
+}
+
+fn zones(zones: &[String]) -> Checked {
+    length("zones", zones.len(), 1, ZONES_MAX, "names")?;
+    for (index, zone) in zones.iter().enumerate() {
+        let field = format!("zones[{index}]");
+        text(&field, zone, 1, NAME_CHARS_MAX)?;
+        if let Some(earlier) = zones[..index].iter().position(|other| other == zone) {
+            let problem = format!("is \"{zone}\" like zones[{earlier}]; every zone needs a name of its own");
+            return Err(ScenarioError::wrong(field, problem));
+        }
+    }
+    Ok(())
+}
+
+fn network(network: &NetworkSection) -> Checked {
+    distribution("network.same_zone", &network.same_zone)?;
+    distribution("network.cross_zone", &network.cross_zone)?;
+    between("network.loss", network.loss, 0.0, LOSS_MAX)?;
+    if let Some(bandwidth) = network.bandwidth_mbit_per_s {
+        let field = "network.bandwidth_mbit_per_s";
+        between(field, bandwidth, BANDWIDTH_MBIT_PER_S_MIN, BANDWIDTH_MBIT_PER_S_MAX)?;
+    }
+    between("network.stream_timeout_ms", network.stream_timeout_ms, TIMEOUT_MS_MIN, SPAN_MS_MAX)
+}
+
+fn workload(workload: &WorkloadSection) -> Checked {
+    whole("workload.clients", workload.clients, 1, CLIENTS_MAX)?;
+    positive_up_to("workload.rate_per_s", workload.rate_per_s, RATE_PER_S_MAX)?;
+    between("workload.reads", workload.reads, 0.0, 1.0)?;
+    whole("workload.keys", workload.keys, 1, KEYS_MAX)?;
+    between("workload.zipf_theta", workload.zipf_theta, 0.0, ZIPF_THETA_MAX)?;
+    payload(workload.payload_bytes)?;
+    between("workload.timeout_ms", workload.timeout_ms, TIMEOUT_MS_MIN, SPAN_MS_MAX)?;
+    whole("workload.in_flight_max", workload.in_flight_max, 1, IN_FLIGHT_MAX)
+}
+
+fn payload(payload: PayloadBytes) -> Checked {
+    let field = "workload.payload_bytes";
+    match payload {
+        PayloadBytes::Constant(bytes) => whole(field, bytes, 0, PAYLOAD_BYTES_MAX),
+        PayloadBytes::Uniform([least, most]) => {
+            whole(&format!("{field}[0]"), least, 0, PAYLOAD_BYTES_MAX)?;
+            whole(&format!("{field}[1]"), most, 0, PAYLOAD_BYTES_MAX)?;
+            if least > most {
+                let problem =
+                    format!("runs from {least} to {most}; the first number must not be the greater");
+                return Err(ScenarioError::wrong(field, problem));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn price_sheet(name: &str) -> Result<PriceSheet, ScenarioError> {
+    PriceSheet::bundled(name).ok_or_else(|| {
+        let possible = PriceSheet::bundled_names().map(str::to_string).collect();
+        ScenarioError::unknown("prices", "price sheet", name, possible)
+    })
+}
+
+fn checks(checks: &ChecksSection) -> Checked {
+    if let Some(latency_ms) = checks.latency_ms_p99_max {
+        positive_up_to("checks.latency_ms_p99_max", latency_ms, SPAN_MS_MAX)?;
+    }
+    if let Some(share) = checks.success_share_min {
+        between("checks.success_share_min", share, 0.0, 1.0)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! Faults while they last, and what is said of them when they are lifted.
+
+use super::frame::{FaultTouch, Line, Severity};
+use super::narrator::plural;
+use super::script::NumberedFault;
+use crate::cluster::run::ClusterRun;
+use crate::engine::{FaultId, SimTime};
+
+/// A fault that has begun.
+#[derive(Clone, Debug)]
+pub struct BegunFault {
+    pub number: u32,
+    /// Its name in each cluster.
+    ids: Vec<FaultId>,
+    errors_before: Vec<u64>,
+    /// When it was lifted.
+    pub ended: Option<SimTime>,
+    /// What it touched, once it is lifted.
+    touched: Vec<FaultTouch>,
+}
+
+fn errors(cluster: &ClusterRun) -> u64 {
+    let counts = cluster.recorder().counts;
+    counts.failed + counts.unknown
+}
+
+impl BegunFault {
+    /// Lets a fault act on every cluster.
+    pub fn begin(fault: &NumberedFault, clusters: &mut [ClusterRun]) -> BegunFault {
+        BegunFault {
+            number: fault.number,
+            errors_before: clusters.iter().map(errors).collect(),
+            ids: clusters.iter_mut().map(|cluster| cluster.begin_fault(&fault.fault)).collect(),
+            ended: None,
+            touched: Vec::new(),
+        }
+    }
+
+    /// Lifts it; nothing if it was lifted before.
+    pub fn lift(&mut self, now: SimTime, clusters: &mut [ClusterRun]) -> bool {
+        if self.ended.is_some() {
+            return false;
+        }
+        self.ended = Some(now);
+        self.touched = (0..clusters.len())
+            .map(|at| FaultTouch {
+                messages: clusters[at].lift_fault(self.ids[at]).unwrap_or_default(),
+                operations: errors(&clusters[at]) - self.errors_before[at],
+            })
+            .collect();
+        true
+    }
+
+    /// What it has touched, per cluster, so far or in all.
+    pub fn touched(&self, clusters: &[ClusterRun]) -> Vec<FaultTouch> {
+        if self.ended.is_some() {
+            return self.touched.clone();
+        }
+        clusters
+            .iter()
+            .enumerate()
+            .map(|(at, cluster)| FaultTouch {
+                messages: cluster.touched(self.ids[at]).unwrap_or_default(),
+                operations: errors(cluster) - self.errors_before[at],
+            })
+            .collect()
+    }
+
+    /// What it touched, as a sentence.
+    pub fn told(&self, fault: &NumberedFault, now: SimTime, clusters: &[ClusterRun]) -> Line {
+        let touched = self.touched(clusters);
+        let per_cluster: Vec<String> = clusters
+            .iter()
+            .zip(&touched)
+            .map(|(cluster, touch)| format!("{}: {}", cluster.name(), describe(touch)))
+            .collect();
+        let text = format!("Lifted: **{}**. {}.", fault.fault.describe(), per_cluster.join(". "));
+        Line { at_ns: now.0, cluster: None, severity: Severity::Plain, text }
+    }
+}
+
+/// What a fault touched, in words; zero is said plainly.
+pub fn describe(touch: &FaultTouch) -> String {
+    let messages = touch.messages;
+    let mut parts = Vec::new();
+    if messages.stopped > 0 {
+        parts.push(format!(
+            "{} {} stopped",
+            messages.stopped,
+            plural(messages.stopped, "message", "messages")
+        ));
+    }
+    if messages.delayed > 0 {
+        parts.push(format!(
+            "{} {} held up",
+            messages.delayed,
+            plural(messages.delayed, "message", "messages")
+        ));
+    }
+    if messages.duplicated > 0 {
+        parts.push(format!(
+            "{} {} doubled",
+            messages.duplicated,
+            plural(messages.duplicated, "message", "messages")
+        ));
+    }
+    if parts.is_empty() {
+        parts.push("it stopped 0 messages".to_string());
+    }
+    parts.push(format!(
+        "{} {} failed or unknown meanwhile",
+        touch.operations,
+        plural(touch.operations, "operation", "operations")
+    ));
+    parts.join(", ")
+}

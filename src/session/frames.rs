@@ -1,0 +1,320 @@
+//! Builds what the page draws of one moment.
+
+use super::frame::{
+    ArcKind, BranchFrame, ClusterFrame, FaultFrame, FaultTouch, Figures, MESSAGES_SHOWN_MAX, MessageFrame,
+    MessageUse, NodeFrame, SeriesPoint, StopFrame,
+};
+use super::run::{Future, Session};
+use crate::cluster::message::{CLASS_REQUEST, CLASS_RESPONSE};
+use crate::cluster::role::Role;
+use crate::cluster::run::{Bucket, ClusterRun};
+use crate::engine::random::mix;
+use crate::engine::{NodeId, SimDuration, SimTime};
+use crate::measure::recorder::Counts;
+use crate::ring::message::{CLASS_GOSSIP, CLASS_READ_RESPONSE, CLASS_REPAIR, CLASS_WRITE_ACKNOWLEDGEMENT};
+use crate::scenario::fault::FaultSpec;
+use crate::sql::message::{CLASS_CONTROL, CLASS_REPLICATION, CLASS_REPLY};
+use crate::sql::mysql::Standing;
+
+/// Stopped messages are shown for this long.
+const STOPS_SHOWN_FOR: SimDuration = SimDuration::from_ms(400);
+/// Rates are over this long.
+const RATE_SPAN: SimDuration = SimDuration::from_ms(1_000);
+
+/// One cluster now, with its series from a bucket on.
+pub fn cluster_frame(session: &Session, run: &ClusterRun, series_from: usize) -> ClusterFrame {
+    let world = run.world();
+    let (messages, under_way) = messages(run);
+    let now = session.now();
+    let stops = world.network().stops().filter(|stop| now.since(stop.at) <= STOPS_SHOWN_FOR);
+    ClusterFrame {
+        figures: figures(session, run),
+        nodes: world.node_ids().map(|node| node_frame(run, node)).collect(),
+        messages,
+        messages_under_way: under_way,
+        stops: stops.map(|stop| StopFrame { from: stop.from.0, to: stop.to.0, at_ns: stop.at.0 }).collect(),
+        series: series(run, session.bucket(), series_from),
+        trace_hash: run.trace_hash(),
+    }
+}
+
+/// The series from a bucket on.
+pub fn series(run: &ClusterRun, bucket: SimDuration, from: usize) -> Vec<SeriesPoint> {
+    let points = run.buckets().iter().skip(from);
+    points.map(|point| series_point(point, bucket)).collect()
+}
+
+fn series_point(bucket: &Bucket, length: SimDuration) -> SeriesPoint {
+    let per_second = |count: u64| (count as f64 / (length.0 as f64 / 1e9)) as f32;
+    let counts = &bucket.counts;
+    SeriesPoint {
+        throughput: per_second(counts.invoked),
+        goodput: per_second(counts.ok),
+        errors: per_second(counts.failed + counts.unknown),
+        read_ms_p50: bucket.latency.read_ms_p50,
+        read_ms_p99: bucket.latency.read_ms_p99,
+        write_ms_p50: bucket.latency.write_ms_p50,
+        write_ms_p99: bucket.latency.write_ms_p99,
+        stale_reads: per_second(counts.stale_reads),
+        lost_writes: counts.lost_writes as f32,
+        lag_ms: bucket.lag_ms.map_or(f32::NAN, |lag| lag as f32),
+        usd_per_hour: bucket.usd_per_hour as f32,
+    }
+}
+
+/// The figures above a cluster: rates and latencies of the last second while it
+/// runs; of the whole run, as its report has them, when it is over.
+fn figures(session: &Session, run: &ClusterRun) -> Figures {
+    let now = session.now();
+    let summary = run.summary(now);
+    let over = session.is_over();
+    let (throughput, goodput, quantiles) = if over {
+        let seconds = (now.0 as f64 / 1e9).max(f64::MIN_POSITIVE);
+        let quantiles =
+            [summary.read.p50_ms, summary.read.p99_ms, summary.write.p50_ms, summary.write.p99_ms];
+        (summary.invoked as f64 / seconds, summary.goodput_per_second, quantiles)
+    } else {
+        let (counts, span) = last_second(session, run);
+        let seconds = (span.0 as f64 / 1e9).max(f64::MIN_POSITIVE);
+        let quantiles = run.recorder().recent_quantiles_ms(now);
+        (counts.invoked as f64 / seconds, counts.ok as f64 / seconds, quantiles)
+    };
+    let counts = run.recorder().counts;
+    Figures {
+        invoked: summary.invoked,
+        ok: summary.ok,
+        failed: summary.failed,
+        unknown: if over { summary.unknown } else { counts.unknown },
+        causes: if over { summary.causes } else { run.recorder().causes() },
+        throughput_per_second: throughput,
+        goodput_per_second: goodput,
+        read_latency_ms_p50: quantiles[0],
+        read_latency_ms_p99: quantiles[1],
+        write_latency_ms_p50: quantiles[2],
+        write_latency_ms_p99: quantiles[3],
+        stale_reads: summary.stale_reads,
+        lost_acknowledged_writes: summary.lost_acknowledged_writes,
+        replication_lag_ms: if over { summary.replication_lag_ms_max } else { run.replication_lag_ms() },
+        usd_per_hour: summary.cost.usd_per_hour,
+        usd_per_month: summary.cost.usd_per_month,
+        usd_per_million_operations: summary.cost.usd_per_million_operations,
+    }
+}
+
+/// Counts of the closed buckets of the last second, and the bucket that is open, with their length.
+fn last_second(session: &Session, run: &ClusterRun) -> (Counts, SimDuration) {
+    let bucket = session.bucket();
+    let closed = run.buckets().len();
+    let wanted = (RATE_SPAN.0 / bucket.0).max(1) as usize;
+    let mut sum = Counts::default();
+    let taken = run.buckets().iter().rev().take(wanted);
+    let mut span = 0;
+    for point in taken {
+        span += bucket.0;
+        sum.invoked += point.counts.invoked;
+        sum.ok += point.counts.ok;
+    }
+    if closed == 0 {
+        let counts = run.recorder().counts;
+        return (counts, SimDuration(session.now().0));
+    }
+    (sum, SimDuration(span))
+}
+
+fn node_frame(run: &ClusterRun, node: NodeId) -> NodeFrame {
+    let world = run.world();
+    let body = world.body(node);
+    let process = world.process(node);
+    let is_client = process.as_client().is_some();
+    let (state, primary) = state_words(run, node);
+    NodeFrame {
+        up: !body.is_down(),
+        paused: body.is_paused(),
+        slow: body.slow_factor() > 1.0 || body.disk_slow_factor() > 1.0,
+        clock_offset_ns: body.clock_offset_ns(),
+        queue: body.machine().queue_len() as u32,
+        queue_limit: body.machine().queue_limit,
+        load: if is_client { 0.0 } else { run.loads()[node.index()] },
+        state,
+        primary,
+        arc: arc(run, node),
+        believes_dead: process.as_ring().map_or_else(Vec::new, |ring| {
+            ring.gossip().believed_dead().map(|peer| ring.settings().nodes[usize::from(peer)].0).collect()
+        }),
+    }
+}
+
+fn state_words(run: &ClusterRun, node: NodeId) -> (String, bool) {
+    let body = run.world().body(node);
+    if body.is_down() {
+        return ("down".to_string(), false);
+    }
+    let process = run.world().process(node);
+    let words = match process {
+        Role::MySql(role) => match role.server.standing() {
+            Standing::Primary => return (format!("primary, epoch {}", role.server.epoch()), true),
+            _ if role.server.is_restoring() => "takes a copy".to_string(),
+            Standing::Replica { source: None } => "waits".to_string(),
+            Standing::Replica { .. } => match run.lag_of(node) {
+                Some(lag) if lag >= 1.0 => format!("replica, {lag:.0} ms behind"),
+                Some(_) => "replica".to_string(),
+                None => "replica, no primary".to_string(),
+            },
+        },
+        Role::Ring(ring) => {
+            let dead = ring.gossip().believed_dead().count();
+            if dead == 0 { String::new() } else { format!("believes {dead} dead") }
+        }
+        Role::Config(config) => format!("map {}", config.map().version),
+        _ => String::new(),
+    };
+    (words, false)
+}
+
+/// The arc round a node: health checks that the configuration service missed, or
+/// the highest suspicion that a neighbour that still trusts it has of it.
+fn arc(run: &ClusterRun, node: NodeId) -> Option<(f32, ArcKind)> {
+    let world = run.world();
+    match world.process(node) {
+        Role::MySql(_) => {
+            let configs = world.node_ids().filter_map(|other| world.process(other).as_config());
+            let mut missed = configs.filter_map(|config| {
+                let health = config.health().iter().find(|health| health.node == node)?;
+                Some(health.missed as f32 / config.threshold() as f32)
+            });
+            missed.next().filter(|share| *share > 0.0).map(|share| (share.min(1.0), ArcKind::HealthCheck))
+        }
+        Role::Ring(ring) => {
+            let settings = ring.settings();
+            let now = world.now();
+            let neighbours = &settings.neighbours[usize::from(ring.index())];
+            let suspicion = neighbours
+                .iter()
+                .filter_map(|neighbour| {
+                    let other = settings.nodes[usize::from(*neighbour)];
+                    let up = !world.body(other).is_down();
+                    world.process(other).as_ring().filter(|_| up)
+                })
+                .map(|other| {
+                    if other.gossip().believes_alive(ring.index()) {
+                        other.gossip().phi(ring.index(), now)
+                    } else {
+                        f64::MAX
+                    }
+                })
+                .fold(0.0, f64::max);
+            let share = (suspicion / settings.phi_threshold).min(1.0) as f32;
+            // Below a quarter it is the ordinary wait for the next rumour.
+            (share > 0.25).then_some((share, ArcKind::Suspicion))
+        }
+        _ => None,
+    }
+}
+
+/// A sample of the messages under way, the same ones as long as they are, and how many there are.
+fn messages(run: &ClusterRun) -> (Vec<MessageFrame>, u32) {
+    let world = run.world();
+    let all = world.in_flight().filter(|message| message.from != message.to);
+    let mut chosen: Vec<(u64, MessageFrame)> = all
+        .map(|message| {
+            // Which ones are shown is a property of the message itself.
+            let identity =
+                mix(message.sent.0 ^ u64::from(message.from.0) << 48 ^ u64::from(message.to.0) << 32);
+            let frame = MessageFrame {
+                from: message.from.0,
+                to: message.to.0,
+                sent_ns: message.sent.0,
+                arrives_ns: message.arrives.0,
+                use_for: message_use(message.class),
+            };
+            (identity, frame)
+        })
+        .collect();
+    let count = chosen.len() as u32;
+    if chosen.len() > MESSAGES_SHOWN_MAX {
+        chosen.select_nth_unstable_by_key(MESSAGES_SHOWN_MAX, |(identity, _)| *identity);
+        chosen.truncate(MESSAGES_SHOWN_MAX);
+    }
+    (chosen.into_iter().map(|(_, frame)| frame).collect(), count)
+}
+
+fn message_use(class: u8) -> MessageUse {
+    match class {
+        CLASS_REQUEST => MessageUse::Request,
+        CLASS_RESPONSE | CLASS_REPLY | CLASS_WRITE_ACKNOWLEDGEMENT | CLASS_READ_RESPONSE => MessageUse::Reply,
+        CLASS_REPLICATION | CLASS_REPAIR => MessageUse::Replication,
+        CLASS_GOSSIP => MessageUse::Gossip,
+        CLASS_CONTROL => MessageUse::Control,
+        _ => MessageUse::Request,
+    }
+}
+
+/// Every fault that has begun or is to come, in the current future.
+pub fn fault_frames(session: &Session) -> Vec<FaultFrame> {
+    let state = session.state();
+    let clusters = session.clusters();
+    let begun = |number: u32| state.begun.iter().find(|begun| begun.number == number);
+    session
+        .script()
+        .faults()
+        .iter()
+        .map(|fault| {
+            let begun = begun(fault.number);
+            let nothing = || vec![FaultTouch::default(); clusters.len()];
+            let directories = || clusters.iter().map(|run| &run.blueprint().directory);
+            FaultFrame {
+                number: fault.number,
+                name: fault.fault.name().to_string(),
+                label: fault.fault.describe(),
+                begin_ns: fault.begin.0,
+                end_ns: begun.and_then(|begun| begun.ended).or(fault.end).map(|end| end.0),
+                active: begun.is_some_and(|begun| begun.ended.is_none()),
+                touched: begun.map_or_else(nothing, |begun| begun.touched(clusters)),
+                nodes: directories().map(|directory| directory.acts_on(&fault.fault)).collect(),
+                groups: match &fault.fault {
+                    FaultSpec::Partition { groups } => {
+                        directories().map(|directory| directory.groups(groups)).collect()
+                    }
+                    FaultSpec::OneWayCut { from, to } => {
+                        let groups = [from.clone(), to.clone()];
+                        directories().map(|directory| directory.groups(&groups)).collect()
+                    }
+                    _ => Vec::new(),
+                },
+                one_way: matches!(fault.fault, FaultSpec::OneWayCut { .. }),
+            }
+        })
+        .collect()
+}
+
+/// Every future.
+pub fn branch_frames(session: &Session) -> Vec<BranchFrame> {
+    let current = session.current_future().id;
+    session.futures().iter().map(|future| branch_frame(session, future, current)).collect()
+}
+
+fn branch_frame(session: &Session, future: &Future, current: u32) -> BranchFrame {
+    let own = future.commands.iter().find(|logged| future.parent.is_none() || logged.at >= future.forked_at);
+    let label = match own.map(|logged| &logged.command) {
+        None => "as it was".to_string(),
+        Some(super::command::Command::Begin { fault, .. }) => fault.describe(),
+        Some(super::command::Command::Lift { fault }) => {
+            let lifted = session.script().fault(*fault).map(|fault| fault.fault.describe());
+            format!("lifted: {}", lifted.unwrap_or_else(|| format!("fault {fault}")))
+        }
+    };
+    BranchFrame {
+        id: future.id,
+        parent: future.parent,
+        forked_at_ns: future.forked_at.0,
+        frontier_ns: future.frontier.0.max(if future.id == current { session.now().0 } else { 0 }),
+        current: future.id == current,
+        label,
+    }
+}
+
+/// The time up to which the series is complete.
+pub fn series_complete_until(session: &Session) -> SimTime {
+    let closed = session.clusters().iter().map(|run| run.buckets().len()).min().unwrap_or(0);
+    SimTime(session.bucket().0 * closed as u64)
+}

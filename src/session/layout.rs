@@ -1,0 +1,129 @@
+//! What the page has to know once of a run.
+
+use super::frame::{ClusterLayout, Layout, LinkLayout, LinkUse, NodeLayout};
+use super::narrator::{label, plural};
+use super::run::Session;
+use crate::cluster::run::{Blueprint, ClusterRun};
+use crate::engine::NodeId;
+use crate::scenario::names::Seat;
+use crate::scenario::schema::{ClusterSection, ReadFrom};
+
+include!(concat!(env!("OUT_DIR"), "/model_cards.rs"));
+
+/// The layout of a session.
+pub fn layout(session: &Session) -> Layout {
+    let scenario = session.scenario();
+    Layout {
+        scenario_name: scenario.name.clone(),
+        title: scenario.title.clone(),
+        question: scenario.question.clone(),
+        things_to_try: scenario.things_to_try.clone(),
+        seed: session.seed(),
+        end_ns: session.end().0,
+        zones: scenario.zones.clone(),
+        bucket_ns: session.bucket().0,
+        clusters: session.clusters().iter().map(|run| cluster_layout(session, run)).collect(),
+        price_sheet: format!("{}, {}", session.prices().title, session.prices().date),
+    }
+}
+
+fn cluster_layout(session: &Session, run: &ClusterRun) -> ClusterLayout {
+    let blueprint = run.blueprint();
+    ClusterLayout {
+        name: run.name().to_string(),
+        kind: run.kind().to_string(),
+        summary: summary(&blueprint.section),
+        nodes: run.world().node_ids().map(|node| node_layout(session, run, node)).collect(),
+        links: links(blueprint),
+    }
+}
+
+fn node_layout(session: &Session, run: &ClusterRun, node: NodeId) -> NodeLayout {
+    let blueprint = run.blueprint();
+    let seat = blueprint.directory.seats[node.index()];
+    let (shard, ordinal) = match seat {
+        Seat::Client(number) | Seat::QueryProxy(number) | Seat::RingNode(number) => (None, number - 1),
+        Seat::Config => (None, 0),
+        Seat::ShardProxy { shard } => (Some(shard - 1), 0),
+        Seat::Mysql { shard, member } => (Some(shard - 1), member - 1),
+    };
+    let machine = blueprint.machine(seat);
+    let ring = blueprint.ring.as_ref().zip(match seat {
+        Seat::RingNode(number) => Some(number as u16 - 1),
+        _ => None,
+    });
+    let arcs = ring.map_or_else(Vec::new, |(ring, own)| {
+        let own_ranges = ring.ranges().filter(|(owner, _, _)| *owner == own);
+        own_ranges.map(|(_, end, length)| ((end - length) as f32, length as f32)).collect()
+    });
+    NodeLayout {
+        name: seat.name(),
+        role: seat.role().to_string(),
+        label: label(run, seat),
+        zone: blueprint.directory.zones_of[node.index()],
+        shard: shard.map(|shard| shard as u8),
+        ordinal: ordinal as u16,
+        machine_type: machine.map_or_else(String::new, |machine| machine.machine_type.clone()),
+        usd_per_hour: machine
+            .and_then(|machine| session.prices().usd_per_hour(&machine.machine_type))
+            .unwrap_or(0.0),
+        ownership: ring.map_or(0.0, |(ring, own)| ring.ownership(own) as f32),
+        arcs,
+        model_card: model_card(seat.role()).to_string(),
+    }
+}
+
+/// What is modelled, simplified and left out of a role.
+pub fn model_card(role: &str) -> &'static str {
+    MODEL_CARDS.iter().find(|(name, _)| *name == role).map_or("", |(_, card)| card)
+}
+
+fn summary(section: &ClusterSection) -> String {
+    match section {
+        ClusterSection::ShardedSql(sql) => {
+            let shards = sql.shards.len() as u64;
+            let replicas = u64::from(sql.replicas);
+            let reads = match sql.reads {
+                ReadFrom::Primary => "reads from the primary",
+                ReadFrom::Replica => "reads from replicas",
+            };
+            format!(
+                "{shards} {}, {replicas} {} each, asynchronous, {reads}",
+                plural(shards, "shard", "shards"),
+                plural(replicas, "replica", "replicas"),
+            )
+        }
+        ClusterSection::GossipRing(ring) => {
+            format!("{} nodes, N {}, R {}, W {}", ring.nodes, ring.n, ring.r, ring.w)
+        }
+    }
+}
+
+fn links(blueprint: &Blueprint) -> Vec<LinkLayout> {
+    let seats = &blueprint.directory.seats;
+    let nodes = |wanted: fn(&Seat) -> bool| {
+        seats.iter().enumerate().filter(move |(_, seat)| wanted(seat)).map(|(at, _)| at as u16)
+    };
+    let mut links = Vec::new();
+    let mut link = |from: u16, to: u16, use_for: LinkUse| links.push(LinkLayout { from, to, use_for });
+    if let Some(map) = &blueprint.map {
+        for proxy in nodes(|seat| matches!(seat, Seat::QueryProxy(_))) {
+            map.shards.iter().for_each(|shard| link(proxy, shard.proxy.0, LinkUse::Query));
+        }
+        for shard in &map.shards {
+            shard.nodes.iter().for_each(|node| link(shard.proxy.0, node.0, LinkUse::Query));
+            let replicas = shard.nodes.iter().filter(|node| **node != shard.primary);
+            replicas.for_each(|node| link(shard.primary.0, node.0, LinkUse::Replication));
+            for config in nodes(|seat| matches!(seat, Seat::Config)) {
+                shard.nodes.iter().for_each(|node| link(config, node.0, LinkUse::HealthCheck));
+            }
+        }
+    }
+    let ring: Vec<u16> = nodes(|seat| matches!(seat, Seat::RingNode(_))).collect();
+    for (at, known) in blueprint.neighbours.iter().enumerate() {
+        for peer in known.iter().filter(|peer| usize::from(**peer) > at) {
+            link(ring[at], ring[usize::from(*peer)], LinkUse::Gossip);
+        }
+    }
+    links
+}

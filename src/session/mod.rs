@@ -1,0 +1,23 @@
+//! Clusters in lockstep, commands, checkpoints, futures, frames.
+//!
+//! [`run`] is a session; its [`state`] at a moment goes through a [`script`] of
+//! faults, is kept in [`checkpoints`], and told by the [`narrator`]. [`driver`]
+//! runs it for a page, which sees [`frame`]s (made by [`frames`], [`layout`] and
+//! [`inspector`]) and speaks the [`protocol`]. [`link`] is a run as text.
+
+pub mod active;
+pub mod checkpoints;
+pub mod command;
+pub mod driver;
+pub mod frame;
+pub mod frames;
+pub mod inspector;
+pub mod layout;
+pub mod link;
+pub mod narrator;
+pub mod protocol;
+pub mod run;
+pub mod script;
+pub mod state;
+
+pub use run::Session;

@@ -1,0 +1,217 @@
+//! Turns what happened into plain sentences.
+//!
+//! Captions, the screen reader's text and the transcript are these sentences.
+//! Names of nodes stand between `**`.
+
+use super::frame::{Line, Severity};
+use crate::check::staleness::Stale;
+use crate::cluster::run::ClusterRun;
+use crate::cluster::watcher::Notable;
+use crate::engine::{NodeId, SimTime};
+use crate::measure::recorder::Finding;
+use crate::ring::message::RingEvent;
+use crate::scenario::names::{RING_NODE, Seat};
+use crate::sql::event::SqlEvent;
+use crate::workload::client::Completed;
+
+/// What the narrator remembers of one cluster, so as not to repeat itself.
+#[derive(Clone, Debug, Default)]
+pub struct Narrator {
+    /// By node: how many believe it dead.
+    believed_dead_by: Vec<u16>,
+}
+
+impl Narrator {
+    pub fn new(nodes: usize) -> Narrator {
+        Narrator { believed_dead_by: vec![0; nodes] }
+    }
+
+    /// The sentence for something that happened in a cluster; none if it is not worth one.
+    pub fn tell(&mut self, cluster: u8, run: &ClusterRun, at: SimTime, notable: &Notable) -> Option<Line> {
+        let (severity, text) = match notable {
+            Notable::Sql(event) => tell_sql(run, event)?,
+            Notable::PromotionLost { lost: 0, .. } => (
+                Severity::Plain,
+                "Every acknowledged write had reached the new primary: none is lost.".to_string(),
+            ),
+            Notable::PromotionLost { shard, lost } => (
+                Severity::Violation,
+                format!(
+                    "**{lost}** acknowledged {} of {} had not reached the new primary: lost.",
+                    plural(*lost, "write", "writes"),
+                    shard_name(run, *shard)
+                ),
+            ),
+            Notable::Ring(event) => self.tell_ring(run, event)?,
+            Notable::Found { operation, finding, since_last } => {
+                (Severity::Violation, tell_finding(run, operation, finding, *since_last))
+            }
+        };
+        Some(Line { at_ns: at.0, cluster: Some(cluster), severity, text })
+    }
+
+    fn tell_ring(&mut self, run: &ClusterRun, event: &RingEvent) -> Option<(Severity, String)> {
+        let others =
+            run.blueprint().directory.seats.iter().filter(|seat| seat.role() == RING_NODE).count() as u16 - 1;
+        match event {
+            RingEvent::Convicted { node, peer } => {
+                let believers = &mut self.believed_dead_by[peer.index()];
+                *believers += 1;
+                let (node, peer) = (name(run, *node), name(run, *peer));
+                match *believers {
+                    1 => Some((
+                        Severity::Warning,
+                        format!(
+                            "**{node}** has heard nothing of **{peer}** for too long and believes it dead."
+                        ),
+                    )),
+                    all if all == others => {
+                        Some((Severity::Plain, format!("By now all the others believe **{peer}** dead.")))
+                    }
+                    _ => None,
+                }
+            }
+            RingEvent::Trusted { node, peer } => {
+                let believers = &mut self.believed_dead_by[peer.index()];
+                *believers = believers.saturating_sub(1);
+                let (first, none_left) = (*believers + 1 == others, *believers == 0);
+                let (node, peer) = (name(run, *node), name(run, *peer));
+                if none_left {
+                    Some((Severity::Plain, format!("Everybody believes **{peer}** alive again.")))
+                } else if first {
+                    Some((
+                        Severity::Plain,
+                        format!("**{node}** has news of **{peer}** and believes it alive again."),
+                    ))
+                } else {
+                    None
+                }
+            }
+            RingEvent::Repaired { .. } => None,
+        }
+    }
+
+    /// A node crashed: what it believed is forgotten.
+    pub fn forget_beliefs_of(&mut self, dead_in_its_view: impl Iterator<Item = NodeId>) {
+        for peer in dead_in_its_view {
+            let believers = &mut self.believed_dead_by[peer.index()];
+            *believers = believers.saturating_sub(1);
+        }
+    }
+}
+
+fn tell_sql(run: &ClusterRun, event: &SqlEvent) -> Option<(Severity, String)> {
+    Some(match *event {
+        SqlEvent::MissedHealthCheck { node, missed, threshold } => {
+            let severity = if missed < threshold { Severity::Plain } else { Severity::Warning };
+            let node = name(run, node);
+            let text = if missed < threshold {
+                format!("**{node}** missed a health check ({missed} of {threshold}).")
+            } else {
+                format!("**{node}** missed {missed} health checks in a row: it counts as dead.")
+            };
+            (severity, text)
+        }
+        SqlEvent::HealthCheckAnswered { node } => {
+            (Severity::Plain, format!("**{}** answers its health checks again.", name(run, node)))
+        }
+        SqlEvent::Promoting { shard, node, epoch } => (
+            Severity::Plain,
+            format!(
+                "The configuration service asks **{}** to become primary of {}, epoch {epoch}.",
+                name(run, node),
+                shard_name(run, shard)
+            ),
+        ),
+        SqlEvent::NobodyToPromote { shard } => (
+            Severity::Warning,
+            format!("No node of {} answers: there is nobody to promote.", shard_name(run, shard)),
+        ),
+        SqlEvent::Promoted { shard, node, epoch, .. } => (
+            Severity::Warning,
+            format!("**{}** is primary of {} now, epoch {epoch}.", name(run, node), shard_name(run, shard)),
+        ),
+        SqlEvent::SteppedDown { node, .. } => (
+            Severity::Plain,
+            format!(
+                "**{}** learns that it is not primary any more and takes no more writes.",
+                name(run, node)
+            ),
+        ),
+        SqlEvent::SnapshotBegins { node, errant, .. } if errant > 0 => (
+            Severity::Warning,
+            format!(
+                "**{}** holds {errant} {} that nobody else has. It drops them and takes a copy of everything.",
+                name(run, node),
+                plural(errant, "write", "writes")
+            ),
+        ),
+        SqlEvent::SnapshotBegins { node, .. } => {
+            (Severity::Plain, format!("**{}** takes a copy of everything from its source.", name(run, node)))
+        }
+        SqlEvent::SnapshotEnds { node, .. } => {
+            (Severity::Plain, format!("**{}** has its copy and follows its source again.", name(run, node)))
+        }
+    })
+}
+
+fn tell_finding(run: &ClusterRun, operation: &Completed, finding: &Finding, since_last: u64) -> String {
+    let client = operation.id.client() + 1;
+    let key = run.blueprint().traffic.keys.name(operation.key);
+    let endpoint = name(run, operation.endpoint);
+    let more = match since_last {
+        0 | 1 => String::new(),
+        n => format!(" And {} more like it.", n - 1),
+    };
+    match finding {
+        Finding::StaleRead(Stale { versions, age, .. }) => format!(
+            "Client {client} read an old version of **{key}** through **{endpoint}**: {} newer {} been acknowledged, \
+             the first {:.1} ms before it asked.{more}",
+            versions,
+            plural(u64::from(*versions), "one had", "ones had"),
+            age.as_ms_f64()
+        ),
+        Finding::LostWrite if run.kind() == "sharded_sql" => format!(
+            "Client {client}'s write of **{key}** was acknowledged by a primary that had been replaced: lost.{more}"
+        ),
+        Finding::LostWrite => format!(
+            "Client {client}'s write of **{key}** was acknowledged with an earlier timestamp than a write before it: \
+             the last write wins, and this is not it.{more}"
+        ),
+    }
+}
+
+fn name(run: &ClusterRun, node: NodeId) -> String {
+    run.world().body(node).name().to_string()
+}
+
+/// A shard by its range: `shard A–M`.
+pub fn shard_name(run: &ClusterRun, shard: u8) -> String {
+    let map = run.blueprint().map.as_ref();
+    match map.and_then(|map| map.shards.get(usize::from(shard))) {
+        Some(entry) => format!("shard **{}–{}**", entry.from as char, entry.to as char),
+        None => format!("shard {}", shard + 1),
+    }
+}
+
+/// What a node's seat is called in the interface: `A–M` for a MySQL server, `3` for a ring node.
+pub fn label(run: &ClusterRun, seat: Seat) -> String {
+    let range =
+        |shard: u32| match run.blueprint().map.as_ref().and_then(|map| map.shards.get(shard as usize - 1)) {
+            Some(entry) if entry.from == entry.to => (entry.from as char).to_string(),
+            Some(entry) => format!("{}–{}", entry.from as char, entry.to as char),
+            None => String::new(),
+        };
+    match seat {
+        Seat::Client(number) => format!("C{number}"),
+        Seat::QueryProxy(number) => format!("Q{number}"),
+        Seat::Config => "CFG".to_string(),
+        Seat::ShardProxy { shard } => format!("P {}", range(shard)),
+        Seat::Mysql { shard, .. } => range(shard),
+        Seat::RingNode(number) => format!("r{number}"),
+    }
+}
+
+pub fn plural<'a>(count: u64, one: &'a str, many: &'a str) -> &'a str {
+    if count == 1 { one } else { many }
+}

@@ -1,0 +1,81 @@
+//! What the page and its worker say to each other, as postcard bytes.
+
+use super::command::{Command, LoggedCommand};
+use super::frame::{Frame, Layout};
+use serde::{Deserialize, Serialize};
+
+/// From the page to the worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ToWorker {
+    /// Opens a scenario (JSON), paused at time zero or playing.
+    Open {
+        scenario: String,
+        seed: Option<u64>,
+        commands: Vec<LoggedCommand>,
+        play: bool,
+    },
+    /// Opens what a share link holds (the part after `#`).
+    OpenLink {
+        link: String,
+        play: bool,
+    },
+    /// Replays recorded traffic in the open scenario, from the start. The text
+    /// of the file; its name is for messages only.
+    Record {
+        file_name: String,
+        text: String,
+        time_scale: f64,
+    },
+    Play,
+    Pause,
+    /// Simulated seconds per real second, 0.001 to 100.
+    Speed(f64),
+    /// Processes one event (of the cluster whose next event is earliest).
+    StepEvent,
+    /// Goes to a time; back by checkpoint and replay, forward by running.
+    Seek {
+        time_ns: u64,
+    },
+    Act(Command),
+    SwitchBranch {
+        id: u32,
+    },
+    /// From the start, same seed unless another is given, without live commands.
+    Restart {
+        seed: Option<u64>,
+    },
+    /// Runs to the end as fast as it goes.
+    RunToEnd,
+    /// Fills the inspector in each frame.
+    Inspect {
+        cluster: u8,
+        node: u16,
+    },
+    InspectNothing,
+    /// The page has drawn the last frame; the next may be sent.
+    Drawn,
+    /// Asks for a share link of the run as it is.
+    Share,
+    /// Asks for the run's report as JSON (the same as the command line's).
+    Report,
+}
+
+/// From the worker to the page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum FromWorker {
+    /// The worker has started and can be talked to.
+    Ready,
+    Opened(Box<Layout>),
+    Frame(Box<Frame>),
+    /// The part after `#`.
+    Link(String),
+    Report(String),
+    /// Traffic was recorded: lines taken, lines that could not be read, and the first few of those.
+    Recorded {
+        taken: u64,
+        skipped: u64,
+        first_skipped: Vec<String>,
+    },
+    /// What was asked for can't be done; nothing changed. In words for the user.
+    Refused(String),
+}

@@ -1,0 +1,73 @@
+//! The binary log: transactions in the order in which they were committed.
+//!
+//! A position is the epoch of the primary that wrote a transaction and its
+//! sequence number, as MySQL's GTIDs name a server and a number. Sequence
+//! numbers go on across epochs; each epoch records where it started. A node's
+//! history is a prefix of another's if its last transaction was written under
+//! an epoch that had not yet ended there.
+
+use crate::workload::operation::{Cell, KeyId};
+
+/// Transactions that a log keeps at least; a replica further behind takes a snapshot.
+pub const BINLOG_ENTRIES_MAX: usize = 65_536;
+
+/// The last transaction of a history; sequence 0 is the empty one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Position {
+    pub epoch: u32,
+    pub sequence: u64,
+}
+
+const SEQUENCE_BITS: u32 = 40;
+
+impl Position {
+    /// As the version of what the transaction wrote: by epoch, then by sequence.
+    pub fn version(self) -> u64 {
+        u64::from(self.epoch) << SEQUENCE_BITS | self.sequence
+    }
+
+    /// The position that a version stands for.
+    pub fn of_version(version: u64) -> Position {
+        Position { epoch: (version >> SEQUENCE_BITS) as u32, sequence: version & ((1 << SEQUENCE_BITS) - 1) }
+    }
+}
+
+/// One transaction: one row written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Entry {
+    pub key: KeyId,
+    /// What it wrote; the version is its position.
+    pub cell: Cell,
+    /// When it was committed, on the primary's wall clock, in nanoseconds.
+    pub committed_at: u64,
+}
+
+impl Entry {
+    pub fn position(&self) -> Position {
+        Position::of_version(self.cell.content.version)
+    }
+}
+
+/// Where an epoch starts: after the transaction with number `base`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EpochStart {
+    pub epoch: u32,
+    pub base: u64,
+}
+
+/// Epochs that a node remembers; older ones are forgotten and whoever needs them takes a snapshot.
+pub const EPOCHS_MAX: usize = 256;
+
+/// Whether a history that ends at `position` is a prefix of one with these epochs that ends at `end`.
+pub fn is_prefix(position: Position, epochs: &[EpochStart], end: u64) -> bool {
+    if position.sequence == 0 {
+        return true;
+    }
+    match epochs.iter().position(|start| start.epoch == position.epoch) {
+        None => false,
+        Some(at) => {
+            let epoch_end = epochs.get(at + 1).map_or(end, |next| next.base);
+            position.sequence > epochs[at].base && position.sequence <= epoch_end
+        }
+    }
+}

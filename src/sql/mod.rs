@@ -1,0 +1,18 @@
+//! The sharded SQL cluster.
+//!
+//! In the order in which a query meets them: [`query_proxy`], [`shard_proxy`]
+//! with its [`result_cache`], [`mysql`] with its [`binlog`]; beside them the
+//! [`config_service`], which holds the [`shard_map`]. [`message`], [`event`],
+//! [`record`] and [`settings`] are what they share.
+
+pub mod binlog;
+pub mod config_service;
+pub mod event;
+pub mod message;
+pub mod mysql;
+pub mod query_proxy;
+pub mod record;
+pub mod result_cache;
+pub mod settings;
+pub mod shard_map;
+pub mod shard_proxy;

@@ -1,0 +1,321 @@
+//! A client process: sends operations, waits, gives up.
+//!
+//! It picks one of the cluster's endpoints at random for each operation and
+//! avoids, for a while, one that did not answer in time. It does not retry: an
+//! operation that timed out may have happened, and its outcome stays unknown.
+//!
+//! Simplified: it has a machine without limits, and no connection set-up.
+
+use super::generator::Generator;
+use super::operation::{
+    Cause, HEADER_BYTES, KeyId, OperationId, OperationKind, Outcome, Request, Response, Versioned,
+};
+use crate::engine::{Context, NodeId, PendingTable, Process, Purpose, SimDuration, SimTime, Stream, Ticket};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+/// How long an endpoint that did not answer is avoided.
+pub const AVOID_FOR: SimDuration = SimDuration::from_ms(1_000);
+
+/// What all clients of a cluster share.
+#[derive(Clone)]
+pub struct ClientSettings {
+    /// Where operations can be sent.
+    pub endpoints: Vec<NodeId>,
+    pub timeout: SimDuration,
+    pub in_flight_max: usize,
+}
+
+/// What a client sets timers for.
+#[derive(Clone, Copy, Debug)]
+pub enum ClientTimer {
+    /// The next operation is due, unless the load has changed since.
+    Arrival { generation: u32 },
+    /// The oldest operation may have run out of time.
+    TimeOut,
+}
+
+/// What a client can be told from outside.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ClientControl {
+    LoadFactorBegins(f64),
+    LoadFactorEnds(f64),
+    HotShareBegins(f64),
+    HotShareEnds(f64),
+}
+
+/// What a client reports; the history is made of these.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ClientEvent {
+    Invoked { id: OperationId, kind: OperationKind, key: KeyId },
+    Completed(Completed),
+}
+
+/// A finished operation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Completed {
+    pub id: OperationId,
+    pub kind: OperationKind,
+    pub key: KeyId,
+    pub invoked: SimTime,
+    pub outcome: Outcome,
+    pub result: Versioned,
+    /// Who was asked.
+    pub endpoint: NodeId,
+}
+
+impl ClientEvent {
+    /// A word for the trace hash.
+    pub fn word(&self) -> u64 {
+        match self {
+            ClientEvent::Invoked { id, kind, key } => id.0 ^ u64::from(*key) << 32 ^ *kind as u64,
+            ClientEvent::Completed(done) => {
+                let result = done.result.value ^ done.result.version.rotate_left(17);
+                done.id.0 ^ result.rotate_left(7) ^ done.outcome.word() << 56
+            }
+        }
+    }
+}
+
+/// A process that can contain clients.
+pub trait ClientHost:
+    Process<Message: From<Request>, Timer: From<ClientTimer>, Output: From<ClientEvent>>
+{
+}
+impl<P: Process<Message: From<Request>, Timer: From<ClientTimer>, Output: From<ClientEvent>>> ClientHost
+    for P
+{
+}
+
+#[derive(Clone)]
+struct Waiting {
+    request: Request,
+    invoked: SimTime,
+    endpoint: u16,
+}
+
+/// One client process.
+#[derive(Clone)]
+pub struct Client {
+    settings: Rc<ClientSettings>,
+    generator: Generator,
+    endpoint_stream: Stream,
+    pending: PendingTable<Waiting>,
+    /// The ticket of an operation is found by its number: tickets are dense in time.
+    tickets: VecDeque<Ticket>,
+    first_ticket: u64,
+    avoid_until: Vec<SimTime>,
+    next_number: u64,
+    load_factors: Vec<f64>,
+    hot_shares: Vec<f64>,
+    /// Generated traffic: work left before the next arrival, as of `work_as_of`.
+    work_left: f64,
+    work_as_of: SimTime,
+    arrival_generation: u32,
+}
+
+impl Client {
+    pub fn new(settings: Rc<ClientSettings>, generator: Generator, seed: u64, name: &str) -> Client {
+        Client {
+            pending: PendingTable::new(settings.timeout, settings.in_flight_max),
+            tickets: VecDeque::new(),
+            first_ticket: 1,
+            avoid_until: vec![SimTime::ZERO; settings.endpoints.len()],
+            endpoint_stream: Stream::named(seed, Purpose::Endpoint, name),
+            settings,
+            generator,
+            next_number: 1,
+            load_factors: Vec::new(),
+            hot_shares: Vec::new(),
+            work_left: 0.0,
+            work_as_of: SimTime::ZERO,
+            arrival_generation: 0,
+        }
+    }
+
+    /// Operations under way.
+    pub fn in_flight(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// The operations under way, as they would end if the run ended now.
+    pub fn open_operations(&self) -> impl Iterator<Item = Completed> + '_ {
+        self.pending
+            .iter()
+            .map(|waiting| self.completed(waiting, Outcome::Unknown(Cause::RunEnded), Versioned::default()))
+    }
+
+    pub fn load_factor(&self) -> f64 {
+        self.load_factors.iter().product()
+    }
+
+    pub fn on_start<P: ClientHost>(&mut self, ctx: &mut Context<P>) {
+        if let Some(gap) = self.generator.next_gap() {
+            self.work_left = gap;
+            self.work_as_of = ctx.monotonic();
+        }
+        self.arm_arrival(ctx);
+    }
+
+    pub fn on_timer<P: ClientHost>(&mut self, timer: ClientTimer, ctx: &mut Context<P>) {
+        match timer {
+            ClientTimer::Arrival { generation } if generation == self.arrival_generation => {
+                self.invoke(ctx);
+                if let Some(gap) = self.generator.next_gap() {
+                    self.work_left = gap;
+                    self.work_as_of = ctx.monotonic();
+                }
+                self.arm_arrival(ctx);
+            }
+            ClientTimer::Arrival { .. } => {}
+            ClientTimer::TimeOut => self.time_out(ctx),
+        }
+    }
+
+    pub fn on_response<P: ClientHost>(&mut self, response: Response, ctx: &mut Context<P>) {
+        let Some(place) = response.id.number().checked_sub(self.first_ticket) else {
+            return;
+        };
+        let Some(ticket) = self.tickets.get(place as usize) else {
+            return;
+        };
+        // Late: it was given up on before.
+        let Some(waiting) = self.pending.remove(*ticket) else {
+            return;
+        };
+        ctx.output(ClientEvent::Completed(self.completed(&waiting, response.outcome, response.result)));
+        self.forget_old_tickets();
+    }
+
+    pub fn on_control<P: ClientHost>(&mut self, control: ClientControl, ctx: &mut Context<P>) {
+        match control {
+            ClientControl::HotShareBegins(share) => self.hot_shares.push(share),
+            ClientControl::HotShareEnds(share) => remove_one(&mut self.hot_shares, share),
+            ClientControl::LoadFactorBegins(factor) => {
+                self.settle_work(ctx.monotonic());
+                self.load_factors.push(factor);
+                self.arm_arrival(ctx);
+            }
+            ClientControl::LoadFactorEnds(factor) => {
+                self.settle_work(ctx.monotonic());
+                remove_one(&mut self.load_factors, factor);
+                self.arm_arrival(ctx);
+            }
+        }
+    }
+
+    /// Takes off the work that was done since it was last looked at.
+    fn settle_work(&mut self, now: SimTime) {
+        let gap = self.generator.mean_gap().0 as f64;
+        if gap > 0.0 {
+            let done = now.since(self.work_as_of).0 as f64 * self.load_factor() / gap;
+            self.work_left = (self.work_left - done).max(0.0);
+        }
+        self.work_as_of = now;
+    }
+
+    fn arm_arrival<P: ClientHost>(&mut self, ctx: &mut Context<P>) {
+        self.arrival_generation = self.arrival_generation.wrapping_add(1);
+        let timer = ClientTimer::Arrival { generation: self.arrival_generation };
+        if let Some(due) = self.generator.next_recorded() {
+            ctx.set_timer_at(due, timer);
+            return;
+        }
+        let factor = self.load_factor();
+        let mean_gap = self.generator.mean_gap();
+        if factor > 0.0 && mean_gap > SimDuration::ZERO {
+            let wait = SimDuration((self.work_left * mean_gap.0 as f64 / factor + 0.5) as u64);
+            ctx.set_timer_at(self.work_as_of + wait, timer);
+        }
+    }
+
+    fn invoke<P: ClientHost>(&mut self, ctx: &mut Context<P>) {
+        let hot_share = self.hot_shares.iter().copied().fold(0.0, f64::max);
+        let Some(arrival) = self.generator.next_arrival(hot_share) else {
+            return;
+        };
+        let id = OperationId::new(self.generator.client(), self.next_number);
+        self.next_number += 1;
+        let request = Request { id, kind: arrival.kind, key: arrival.key, bytes: arrival.bytes };
+        ctx.output(ClientEvent::Invoked { id, kind: request.kind, key: request.key });
+        let endpoint = self.pick_endpoint(ctx.monotonic());
+        let waiting = Waiting { request, invoked: ctx.monotonic(), endpoint };
+        match self.pending.insert(ctx.monotonic(), waiting) {
+            Ok(ticket) => {
+                self.tickets.push_back(ticket);
+                ctx.send(self.settings.endpoints[endpoint as usize], request);
+                if let Some(at) = self.pending.arm() {
+                    ctx.set_timer_at(at, ClientTimer::TimeOut);
+                }
+            }
+            Err(waiting) => {
+                self.tickets.push_back(Ticket::default());
+                let busy = Outcome::Failed(Cause::ClientBusy);
+                ctx.output(ClientEvent::Completed(self.completed(&waiting, busy, Versioned::default())));
+            }
+        }
+    }
+
+    fn time_out<P: ClientHost>(&mut self, ctx: &mut Context<P>) {
+        self.pending.timer_fired();
+        while let Some(waiting) = self.pending.pop_expired(ctx.monotonic()) {
+            self.avoid_until[waiting.endpoint as usize] = ctx.monotonic() + AVOID_FOR;
+            ctx.output(ClientEvent::Completed(self.completed(
+                &waiting,
+                Outcome::TIMED_OUT,
+                Versioned::default(),
+            )));
+        }
+        self.forget_old_tickets();
+        if let Some(at) = self.pending.arm() {
+            ctx.set_timer_at(at, ClientTimer::TimeOut);
+        }
+    }
+
+    /// One at random; if it is avoided, the next that is not.
+    fn pick_endpoint(&mut self, now: SimTime) -> u16 {
+        let count = self.settings.endpoints.len();
+        let first = self.endpoint_stream.below(count as u32) as usize;
+        let usable = (0..count).map(|step| (first + step) % count).find(|at| self.avoid_until[*at] <= now);
+        usable.unwrap_or(first) as u16
+    }
+
+    /// Drops tickets at the front whose operations are finished.
+    fn forget_old_tickets(&mut self) {
+        while let Some(ticket) = self.tickets.front() {
+            if self.pending.get_mut(*ticket).is_some() {
+                return;
+            }
+            self.tickets.pop_front();
+            self.first_ticket += 1;
+        }
+    }
+
+    fn completed(&self, waiting: &Waiting, outcome: Outcome, result: Versioned) -> Completed {
+        Completed {
+            id: waiting.request.id,
+            kind: waiting.request.kind,
+            key: waiting.request.key,
+            invoked: waiting.invoked,
+            outcome,
+            result,
+            endpoint: self.settings.endpoints[waiting.endpoint as usize],
+        }
+    }
+}
+
+fn remove_one(values: &mut Vec<f64>, value: f64) {
+    if let Some(at) = values.iter().position(|other| *other == value) {
+        values.remove(at);
+    }
+}
+
+/// Bytes of a request on the wire.
+pub fn request_bytes(request: &Request) -> u32 {
+    HEADER_BYTES + 20 + request.bytes
+}
+
+/// Bytes of a response on the wire.
+pub fn response_bytes(response: &Response) -> u32 {
+    HEADER_BYTES + 20 + response.bytes
+}

@@ -1,0 +1,8 @@
+//! What clients ask for: operations, keys and their popularity, arrivals, recorded traffic.
+
+pub mod client;
+pub mod generator;
+pub mod keys;
+pub mod operation;
+pub mod recorded;
+pub mod zipf;
