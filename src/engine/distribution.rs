@@ -26,6 +26,8 @@ use thiserror::Error;
 pub const NESTING_MAX: usize = 8;
 /// Most values of an empirical distribution, and most parts of a mixture.
 pub const PARTS_MAX: usize = 10_000;
+/// Largest weight of a part of a mixture.
+pub const WEIGHT_MAX: f64 = 1e9;
 /// Longest time a parameter may name: one simulated day.
 pub const TIME_MS_MAX: f64 = 86_400_000.0;
 
@@ -99,6 +101,8 @@ pub enum DistributionError {
     Time { field: &'static str, value: f64 },
     #[error("{field} is {value}; it must be a number greater than 0")]
     NotPositive { field: &'static str, value: f64 },
+    #[error("weight is {0}; it must be a number greater than 0 and at most {WEIGHT_MAX}")]
+    Weight(f64),
     #[error("sigma is {0}; it must be a number from 0 to 10")]
     Sigma(f64),
     #[error("uniform_ms runs from {0} to {1}; the first number must not be greater than the second")]
@@ -154,7 +158,9 @@ impl Distribution {
             Distribution::Mixture(parts) => {
                 count("mixture", parts.len())?;
                 parts.iter().try_for_each(|part| {
-                    positive("weight", part.weight)?;
+                    if !(part.weight > 0.0 && part.weight <= WEIGHT_MAX) {
+                        return Err(DistributionError::Weight(part.weight));
+                    }
                     part.of.validate_at(depth + 1)
                 })
             }

@@ -215,6 +215,20 @@ impl<M: Message> Network<M> {
         stalled.find(|held| held.message.transport() == Transport::Stream).map(|held| held.fault)
     }
 
+    /// Forgets a link's stream; returns the classes of the messages that it held back.
+    pub(super) fn close_stream(&mut self, link: usize, now: SimTime) -> Vec<u8>
+    where
+        M: Message,
+    {
+        let place = &mut self.links[link];
+        place.stream_clear = now;
+        let (closed, kept): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut place.stalled)
+            .into_iter()
+            .partition(|stalled| stalled.message.transport() == Transport::Stream);
+        place.stalled = kept;
+        closed.iter().map(|stalled| stalled.message.class()).collect()
+    }
+
     /// What becomes of a message of the transport on a link that loses each one with `probability`.
     pub(super) fn fate(&mut self, link: usize, transport: Transport, probability: f64) -> Fate {
         let timeout = self.spec.stream_timeout;

@@ -108,6 +108,12 @@ impl<P: Process> Context<'_, P> {
         self.kernel.send(self.id, to, message.into());
     }
 
+    /// Closes the stream to a peer and opens another: what the old one still held
+    /// back is lost, and nothing waits behind it any more.
+    pub fn reconnect(&mut self, to: NodeId) {
+        self.kernel.reconnect(self.id, to);
+    }
+
     /// Sets a timer, relative to now. It does not survive a crash.
     #[inline]
     pub fn set_timer(&mut self, after: SimDuration, timer: impl Into<P::Timer>) {

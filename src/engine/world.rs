@@ -428,7 +428,7 @@ impl<P: Process> World<P> {
         // One connection carries the whole stream.
         let stream_breaks = place.stalled.iter().any(|held| is_stream(held) && is_overdue(held));
         let before = place.stalled.len();
-        place.stalled.retain(|held| !is_overdue(held) && !(stream_breaks && is_stream(held)));
+        place.stalled.retain(|held| !(is_overdue(held) || stream_breaks && is_stream(held)));
         let given_up = (before - place.stalled.len()) as u64;
         let oldest = place.stalled.iter().map(|held| held.sent).min();
         place.stall_check_armed = oldest.is_some();
@@ -844,6 +844,13 @@ impl<P: Process> Kernel<P> {
             arrives = self.network.in_order(link, arrives);
         }
         self.queue.push(arrives, Event::Arrive { from, to, sent: leaves, message });
+    }
+
+    pub(super) fn reconnect(&mut self, from: NodeId, to: NodeId) {
+        let link = self.network.link(from, to);
+        for class in self.network.close_stream(link, self.now) {
+            self.lose(to, class);
+        }
     }
 
     fn lose(&mut self, to: NodeId, class: u8) {

@@ -105,12 +105,15 @@ impl SqlMessage {
                     30 + response.bytes
                 }
                 SqlMessage::Replicate { entry, .. } => 40 + entry.cell.bytes,
-                SqlMessage::Batch { entries, .. } => {
-                    entries.iter().map(|entry| 40 + entry.cell.bytes).sum::<u32>()
-                }
-                SqlMessage::SnapshotPage { rows, .. } => rows.iter().map(|row| 24 + row.bytes).sum::<u32>(),
+                SqlMessage::Batch { entries, .. } => total(entries.iter().map(|entry| 40 + entry.cell.bytes)),
+                SqlMessage::SnapshotPage { rows, .. } => total(rows.iter().map(|row| 24 + row.bytes)),
                 SqlMessage::Map(map) => 20 * map.shards.len() as u32,
                 _ => 20,
             }
     }
+}
+
+/// A sum that stays at the largest number: recorded payloads can be huge.
+fn total(bytes: impl Iterator<Item = u32>) -> u32 {
+    bytes.fold(0, u32::saturating_add)
 }

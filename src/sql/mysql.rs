@@ -179,7 +179,7 @@ impl MySql {
                 self.standing = Standing::Primary;
             } else {
                 self.standing = Standing::Replica { source: Some(primary) };
-                self.pull(ctx);
+                self.connect(ctx);
             }
         } else {
             self.epoch = disk.epoch;
@@ -221,7 +221,7 @@ impl MySql {
                 let silent = ctx.monotonic().since(self.source_heard) > SOURCE_SILENT_AFTER;
                 if matches!(self.standing, Standing::Replica { source: Some(_) }) && silent {
                     // A copy that got stuck is begun anew by the answer to this.
-                    self.pull(ctx);
+                    self.connect(ctx);
                 }
                 ctx.set_timer(SOURCE_CHECK_EVERY, SqlTimer::SourceCheck);
             }
@@ -407,6 +407,14 @@ impl MySql {
             self.source_heard = ctx.monotonic();
             ctx.send(source, SqlMessage::Pull { position: self.received });
         }
+    }
+
+    /// Opens a connection to its source and pulls: what an old one held back is not waited for.
+    fn connect<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
+        if let Some(source) = self.source() {
+            ctx.reconnect(source);
+        }
+        self.pull(ctx);
     }
 
     /// Whether a message is from the source that it follows now.
@@ -620,7 +628,7 @@ impl MySql {
         // What was received from another source and not yet executed is not kept.
         self.relay.clear();
         self.received = self.executed;
-        self.pull(ctx);
+        self.connect(ctx);
     }
 
     /// Stops being primary. What is in its log unacknowledged stays in its history, as

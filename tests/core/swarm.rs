@@ -1,0 +1,355 @@
+//! Swarm test: runs whose every option is drawn from a seed.
+//!
+//! A run has a safety phase, in which reads and writes meet crashes, pauses,
+//! cuts, loss, skew and slowness, and a liveness phase: all faults lifted, no
+//! more writes, every key read several times. Then everything must have healed:
+//! each shard has one primary, replicas hold what it holds, ring replicas agree,
+//! and every key can be read. (The idea and its name are from Groce et al.,
+//! "Swarm Testing", ISSTA 2012; the two phases from TigerBeetle's simulator.)
+
+use faultline::cluster::run::ClusterRun;
+use faultline::engine::distribution::{Distribution, Lognormal};
+use faultline::engine::{Purpose, SimTime, Stream};
+use faultline::scenario::fault::{FaultSpec, ScheduledFault, Selector};
+use faultline::scenario::names::seats;
+use faultline::scenario::schema::{
+    ChecksSection, ClusterSection, NetworkSection, ReadFrom, RingSection, Scenario, ShardRange, SqlSection,
+    SyncPolicy, WorkloadSection,
+};
+use faultline::session::Session;
+use faultline::workload::operation::Outcome;
+use faultline::workload::recorded::{Format, RecordedOperation, Recording};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+const SAFETY_MS: f64 = 8_000.0;
+/// After the last fault is lifted: connections resume, replicas copy and catch up, gossip settles.
+const SETTLE_MS: f64 = 30_000.0;
+const READS_MS: f64 = 6_000.0;
+const READS_PER_KEY: u32 = 12;
+
+/// Draws from a seed.
+struct Dice(Stream);
+
+impl Dice {
+    fn below(&mut self, bound: u32) -> u32 {
+        self.0.below(bound)
+    }
+
+    fn between(&mut self, low: f64, high: f64) -> f64 {
+        // Rounded, so that a printed scenario is the scenario.
+        ((low + (high - low) * self.0.unit()) * 100.0).round() / 100.0
+    }
+
+    fn one_in(&mut self, n: u32) -> bool {
+        self.below(n) == 0
+    }
+}
+
+fn draw_scenario(seed: u64) -> Scenario {
+    let mut dice = Dice(Stream::new(seed, Purpose::Swarm, 0));
+    let shards = match dice.below(3) {
+        0 => vec![ShardRange::new("A", "Z")],
+        1 => vec![ShardRange::new("A", "M"), ShardRange::new("N", "Z")],
+        _ => vec![ShardRange::new("A", "F"), ShardRange::new("G", "P"), ShardRange::new("Q", "Z")],
+    };
+    let sync =
+        |dice: &mut Dice| if dice.one_in(2) { SyncPolicy::EveryWrite } else { SyncPolicy::EveryMs(200.0) };
+    let mut sql = SqlSection {
+        query_proxies: 1 + dice.below(3),
+        shards,
+        replicas: dice.below(4),
+        reads: if dice.one_in(2) { ReadFrom::Primary } else { ReadFrom::Replica },
+        binlog_sync: sync(&mut dice),
+        ..SqlSection::default()
+    };
+    if dice.one_in(3) {
+        sql.cache.entries = 0;
+    }
+    let nodes = 3 + dice.below(7);
+    let n = 1 + dice.below(nodes.min(5));
+    let ring = RingSection {
+        nodes,
+        virtual_nodes: 1 + dice.below(32),
+        n,
+        r: 1 + dice.below(n),
+        w: 1 + dice.below(n),
+        commit_log_sync: sync(&mut dice),
+        ..RingSection::default()
+    };
+    let mut scenario = Scenario {
+        version: 1,
+        name: "swarm".to_string(),
+        title: "Swarm".to_string(),
+        question: String::new(),
+        things_to_try: Vec::new(),
+        seed,
+        duration_ms: 60_000.0,
+        zones: ["a", "b", "c"].map(String::from).to_vec(),
+        network: NetworkSection {
+            same_zone: Distribution::Lognormal(Lognormal { median_ms: 0.2, sigma: 0.5 }),
+            loss: if dice.one_in(4) { 0.001 } else { 0.0 },
+            ..NetworkSection::default()
+        },
+        workload: WorkloadSection {
+            clients: 1 + dice.below(8),
+            rate_per_s: 1.0,
+            reads: 0.5,
+            keys: 20 + dice.below(300),
+            zipf_theta: 0.99,
+            payload_bytes: Default::default(),
+            timeout_ms: 1_000.0,
+            in_flight_max: 1_024,
+        },
+        clusters: vec![ClusterSection::ShardedSql(Box::new(sql)), ClusterSection::GossipRing(Box::new(ring))],
+        faults: Vec::new(),
+        checks: ChecksSection::default(),
+        prices: "aws-us-east-1-on-demand".to_string(),
+    };
+    let faults = 1 + dice.below(6);
+    scenario.faults = (0..faults).map(|_| draw_fault(&mut dice, &scenario)).collect();
+    scenario
+}
+
+fn draw_fault(dice: &mut Dice, scenario: &Scenario) -> ScheduledFault {
+    let names: Vec<String> = scenario
+        .clusters
+        .iter()
+        .flat_map(|section| seats(section, &scenario.workload))
+        .map(|seat| seat.name())
+        .filter(|name| !name.starts_with("client"))
+        .collect();
+    let some_nodes = |dice: &mut Dice| {
+        let count = 1 + dice.below(3);
+        let chosen: BTreeSet<String> =
+            (0..count).map(|_| names[dice.below(names.len() as u32) as usize].clone()).collect();
+        Selector { nodes: chosen.into_iter().collect(), ..Selector::default() }
+    };
+    let some_zone = |dice: &mut Dice| ["a", "b", "c"][dice.below(3) as usize];
+    let fault = match dice.below(12) {
+        0 | 1 => FaultSpec::Crash { nodes: some_nodes(dice), disk_lost: false },
+        2 => FaultSpec::Restart { nodes: some_nodes(dice) },
+        3 => FaultSpec::Pause { nodes: some_nodes(dice) },
+        4 => FaultSpec::SlowMachine { nodes: some_nodes(dice), factor: dice.between(2.0, 40.0) },
+        5 => FaultSpec::SlowDisk { nodes: some_nodes(dice), factor: dice.between(2.0, 100.0) },
+        6 => {
+            let alone = some_zone(dice);
+            let others =
+                ["a", "b", "c"].iter().filter(|zone| **zone != alone).map(|zone| zone.to_string()).collect();
+            let rest = Selector { zones: others, ..Selector::default() };
+            FaultSpec::Partition { groups: vec![Selector::zone(alone), rest] }
+        }
+        7 => FaultSpec::OneWayCut { from: some_nodes(dice), to: Selector::all() },
+        8 => FaultSpec::Loss {
+            from: Selector::all(),
+            to: Selector::all(),
+            probability: dice.between(0.01, 0.3),
+        },
+        9 => FaultSpec::Delay {
+            from: Selector::all(),
+            to: some_nodes(dice),
+            extra: Distribution::constant_ms(dice.between(1.0, 300.0)),
+        },
+        10 => FaultSpec::Duplication { from: Selector::all(), to: Selector::all(), probability: 0.2 },
+        _ => FaultSpec::ClockSkew { nodes: some_nodes(dice), offset_ms: dice.between(-3_000.0, 3_000.0) },
+    };
+    let at_ms = dice.between(0.0, SAFETY_MS - 1_000.0);
+    ScheduledFault { at_ms, for_ms: Some(dice.between(10.0, SAFETY_MS - at_ms)), fault }
+}
+
+/// Reads and writes of random keys in the safety phase; then, after a pause, every key several times.
+fn draw_traffic(seed: u64, keys: u32) -> Recording {
+    let mut dice = Dice(Stream::new(seed, Purpose::Swarm, 1));
+    let mut operations = Vec::new();
+    let rate_per_ms = dice.between(0.1, 1.0);
+    let writes = dice.between(0.05, 0.9);
+    let mut at_ms = 0.0;
+    while at_ms < SAFETY_MS {
+        at_ms += dice.0.exponential() / rate_per_ms;
+        let is_write = dice.0.chance(writes);
+        operations.push(RecordedOperation {
+            at_ns: (at_ms * 1e6) as u64,
+            key: dice.below(keys),
+            is_write,
+            bytes: 100,
+        });
+    }
+    let reads = keys * READS_PER_KEY;
+    let first_read_ms = SAFETY_MS + SETTLE_MS;
+    operations.extend((0..reads).map(|read| RecordedOperation {
+        at_ns: ((first_read_ms + READS_MS * f64::from(read) / f64::from(reads)) * 1e6) as u64,
+        key: read % keys,
+        is_write: false,
+        bytes: 100,
+    }));
+    let taken = operations.len() as u64;
+    Recording {
+        operations,
+        keys: (0..keys).map(|key| format!("{}{key:03}", (b'A' + (key * 7 % 26) as u8) as char)).collect(),
+        taken,
+        skipped: 0,
+        first_skipped: Vec::new(),
+        gaps_closed: 0,
+        format: Format::Csv,
+    }
+}
+
+/// Runs a seed and says what did not heal.
+fn run_seed(seed: u64) -> Result<u64, String> {
+    run_scenario(seed, draw_scenario(seed))
+}
+
+fn run_scenario(seed: u64, scenario: Scenario) -> Result<u64, String> {
+    let keys = scenario.workload.keys;
+    let recording = Rc::new(draw_traffic(seed, keys));
+    let mut session =
+        Session::open(scenario, None, Vec::new(), Some(recording)).map_err(|error| error.to_string())?;
+    session.without_checkpoints();
+    session.keep_history();
+    let end = session.end();
+    session.run_until(end + faultline::engine::SimDuration::from_ms(5_000));
+    for run in session.clusters() {
+        every_key_was_read(run)?;
+        every_operation_ended(run)?;
+        match run.kind() {
+            "sharded_sql" => replicas_hold_what_the_primary_holds(run, keys)?,
+            _ => ring_replicas_agree(run, keys)?,
+        }
+    }
+    Ok(session.trace_hash())
+}
+
+fn every_key_was_read(run: &ClusterRun) -> Result<(), String> {
+    let liveness = SimTime(((SAFETY_MS + SETTLE_MS) * 1e6) as u64);
+    for operation in run.history().filter(|operation| operation.invoked >= liveness) {
+        if operation.completed.is_some() && operation.outcome != Outcome::Ok {
+            return Err(format!(
+                "{}: key {} could not be read at {} after all faults were lifted: {:?}",
+                run.name(),
+                operation.key,
+                operation.invoked,
+                operation.outcome
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn every_operation_ended(run: &ClusterRun) -> Result<(), String> {
+    let summary = run.summary(run.world().now());
+    let sum = summary.ok + summary.failed + summary.unknown;
+    if sum != summary.invoked {
+        return Err(format!(
+            "{}: {} operations were invoked, and {sum} accounted for",
+            run.name(),
+            summary.invoked
+        ));
+    }
+    Ok(())
+}
+
+fn replicas_hold_what_the_primary_holds(run: &ClusterRun, keys: u32) -> Result<(), String> {
+    let world = run.world();
+    for shard in &run.blueprint().map.as_ref().expect("a SQL cluster has a map").shards {
+        let servers: Vec<_> = shard.nodes.iter().filter_map(|node| world.process(*node).as_mysql()).collect();
+        let primaries: Vec<_> = servers.iter().filter(|server| server.is_primary()).collect();
+        let [primary] = primaries.as_slice() else {
+            return Err(format!(
+                "{}: shard {} has {} primaries",
+                run.name(),
+                shard.from as char,
+                primaries.len()
+            ));
+        };
+        for (node, server) in shard.nodes.iter().zip(&servers) {
+            if server.executed().sequence != primary.executed().sequence {
+                return Err(format!(
+                    "{}: {} has executed {:?}, its primary {:?}",
+                    run.name(),
+                    world.body(*node).name(),
+                    server.executed(),
+                    primary.executed()
+                ));
+            }
+            if let Some(key) = (0..keys).find(|key| server.row(*key) != primary.row(*key)) {
+                return Err(format!("{}: {} differs in key {key}", run.name(), world.body(*node).name()));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn ring_replicas_agree(run: &ClusterRun, keys: u32) -> Result<(), String> {
+    let world = run.world();
+    let ring = run.blueprint().ring.as_ref().expect("a ring has tokens");
+    let nodes: Vec<_> = world.node_ids().filter_map(|node| world.process(node).as_ring()).collect();
+    for node in &nodes {
+        if let Some(dead) = node.gossip().believed_dead().next() {
+            return Err(format!(
+                "{}: ring-{} still believes ring-{} dead",
+                run.name(),
+                node.index() + 1,
+                dead + 1
+            ));
+        }
+    }
+    for key in 0..keys {
+        let replicas = ring.replicas(run.blueprint().traffic.keys.token(key));
+        let held: BTreeSet<(u64, u64)> = replicas
+            .iter()
+            .map(|replica| nodes[usize::from(*replica)].cell(key).content)
+            .map(|content| (content.version, content.value))
+            .collect();
+        if held.len() > 1 {
+            return Err(format!("{}: replicas of key {key} hold {held:?}", run.name()));
+        }
+    }
+    Ok(())
+}
+
+fn check(first: u64, runs: u64) {
+    for seed in first..first + runs {
+        if let Err(why) = run_seed(seed) {
+            panic!("swarm seed {seed}: {why}\n(repeat it: cargo xtask swarm --runs 1 --seed {seed})");
+        }
+    }
+}
+
+#[test]
+fn drawn_runs_heal_once_all_faults_are_lifted() {
+    check(1, 40);
+}
+
+/// The liveness phase can fail: without read repair nothing brings ring replicas together.
+#[test]
+fn without_read_repair_some_drawn_run_does_not_heal() {
+    let healed = (1..=20).all(|seed| {
+        let mut scenario = draw_scenario(seed);
+        for section in &mut scenario.clusters {
+            if let ClusterSection::GossipRing(ring) = section {
+                ring.read_repair = false;
+            }
+        }
+        run_scenario(seed, scenario).is_ok()
+    });
+    assert!(!healed, "twenty runs healed although nothing repairs");
+}
+
+#[test]
+fn a_drawn_run_gives_the_same_hash_twice() {
+    for seed in 1_000..1_006 {
+        assert_eq!(run_seed(seed), run_seed(seed), "swarm seed {seed}");
+    }
+}
+
+/// `cargo xtask swarm --runs N [--seed S]`.
+#[test]
+#[ignore = "as many runs as asked for"]
+fn swarm_many() {
+    let number = |name: &str, default: u64| {
+        std::env::var(name).map_or(default, |text| text.parse().unwrap_or(default))
+    };
+    let (first, runs) = (number("FAULTLINE_SWARM_SEED", 1), number("FAULTLINE_SWARM_RUNS", 1_000));
+    check(first, runs);
+    println!("{runs} drawn runs healed, seeds {first} to {}", first + runs - 1);
+}
