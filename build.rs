@@ -11,7 +11,7 @@ const CARDS: [(&str, &str); 6] = [
     ("query-proxy", "src/sql/query_proxy.rs"),
     ("config", "src/sql/config_service.rs"),
     ("shard-proxy", "src/sql/shard_proxy.rs"),
-    ("mysql", "src/sql/mysql.rs"),
+    ("mysql", "src/sql/mysql/mod.rs"),
     ("ring-node", "src/ring/ring_node.rs"),
 ];
 

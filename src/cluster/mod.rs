@@ -2,9 +2,10 @@
 //!
 //! [`message`] and [`role`] are the sums over everything that a node can say and
 //! be; [`build`] makes a world of a scenario, [`resolve`] finds the nodes that a
-//! fault names, [`run`] is one cluster with
-//! what is counted of it, [`watcher`] listens to its nodes.
+//! fault names, [`run`] is one cluster, made from its [`blueprint`], with what is
+//! counted of it; [`watcher`] listens to its nodes.
 
+pub mod blueprint;
 pub mod build;
 pub mod message;
 pub mod resolve;

@@ -1,5 +1,6 @@
 //! One cluster of a run: its world, what is counted of it, and its series.
 
+use super::blueprint::Blueprint;
 use super::build::{Built, build};
 use super::message::Image;
 use super::resolve::Directory;
@@ -12,11 +13,9 @@ use crate::measure::cost::FixedCost;
 use crate::measure::prices::PriceSheet;
 use crate::measure::recorder::{BucketLatency, Counts, Recorder, operation};
 use crate::measure::summary::Summary;
-use crate::ring::token_ring::TokenRing;
 use crate::scenario::fault::FaultSpec;
-use crate::scenario::names::{Seat, zone_of};
-use crate::scenario::schema::{ClusterSection, MachineSection, Scenario};
-use crate::sql::shard_map::ShardMap;
+use crate::scenario::names::zone_of;
+use crate::scenario::schema::{ClusterSection, Scenario};
 use crate::workload::generator::Traffic;
 use crate::workload::operation::{Cause, Versioned};
 use std::rc::Rc;
@@ -28,30 +27,6 @@ pub struct Bucket {
     pub latency: BucketLatency,
     pub lag_ms: Option<f64>,
     pub usd_per_hour: f64,
-}
-
-/// What does not change while a cluster runs.
-pub struct Blueprint {
-    pub section: ClusterSection,
-    pub directory: Directory,
-    pub ring: Option<TokenRing>,
-    pub neighbours: Vec<Vec<u16>>,
-    pub map: Option<Rc<ShardMap>>,
-    pub traffic: Rc<Traffic>,
-    pub prices: PriceSheet,
-    pub fixed_cost: FixedCost,
-}
-
-impl Blueprint {
-    /// The machine of a node; clients have none that is paid for.
-    pub fn machine(&self, seat: Seat) -> Option<&MachineSection> {
-        match (&self.section, seat) {
-            (_, Seat::Client(_)) => None,
-            (ClusterSection::ShardedSql(sql), Seat::Mysql { .. }) => Some(&sql.mysql_machine),
-            (ClusterSection::ShardedSql(sql), _) => Some(&sql.proxy_machine),
-            (ClusterSection::GossipRing(ring), _) => Some(&ring.machine),
-        }
-    }
 }
 
 /// One cluster of a run.

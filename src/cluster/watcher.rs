@@ -1,8 +1,8 @@
 //! Sorts what the nodes of a cluster report: operations to the recorder, the
 //! rest to be told.
 
+use super::blueprint::Blueprint;
 use super::message::Output;
-use super::run::Blueprint;
 use crate::engine::{SimDuration, SimTime};
 use crate::measure::recorder::{Finding, Recorder};
 use crate::ring::message::RingEvent;

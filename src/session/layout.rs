@@ -3,7 +3,8 @@
 use super::frame::{ClusterLayout, Layout, LinkLayout, LinkUse, NodeLayout};
 use super::narrator::{label, plural};
 use super::run::Session;
-use crate::cluster::run::{Blueprint, ClusterRun};
+use crate::cluster::blueprint::Blueprint;
+use crate::cluster::run::ClusterRun;
 use crate::engine::NodeId;
 use crate::scenario::names::Seat;
 use crate::scenario::schema::{ClusterSection, ReadFrom};

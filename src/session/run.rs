@@ -293,10 +293,6 @@ impl Session {
         if self.is_over() {
             return Err(CommandError::Over);
         }
-        // A command acts after everything that happens at its time.
-        self.run_until(self.state.now);
-        let now = self.state.now;
-        self.state.run_until(now, &self.futures[self.current].script);
         match &command {
             Command::Begin { fault, for_ms } => {
                 validate_command(&self.scenario, fault, *for_ms)?;
@@ -312,6 +308,9 @@ impl Session {
         if self.commands().len() >= COMMANDS_MAX {
             return Err(CommandError::TooManyCommands);
         }
+        // A command acts after everything that happens at its time.
+        let now = self.state.now;
+        self.state.run_until(now, &self.futures[self.current].script);
         let future = &self.futures[self.current];
         let has_gone_on = future.frontier > now || future.commands.iter().any(|logged| logged.at > now);
         if has_gone_on {

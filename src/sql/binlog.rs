@@ -58,6 +58,14 @@ pub struct EpochStart {
 /// Epochs that a node remembers; older ones are forgotten and whoever needs them takes a snapshot.
 pub const EPOCHS_MAX: usize = 256;
 
+/// Adds an epoch, forgetting the oldest one where there are too many.
+pub fn start_epoch(epochs: &mut Vec<EpochStart>, start: EpochStart) {
+    if epochs.len() == EPOCHS_MAX {
+        epochs.remove(0);
+    }
+    epochs.push(start);
+}
+
 /// Whether a history that ends at `position` is a prefix of one with these epochs that ends at `end`.
 pub fn is_prefix(position: Position, epochs: &[EpochStart], end: u64) -> bool {
     if position.sequence == 0 {

@@ -1,6 +1,6 @@
 //! What the parts of a SQL cluster have on disk.
 
-use super::binlog::{BINLOG_ENTRIES_MAX, EPOCHS_MAX, Entry, EpochStart, Position};
+use super::binlog::{BINLOG_ENTRIES_MAX, Entry, EpochStart, Position, start_epoch};
 use super::shard_map::ShardMap;
 use crate::engine::{PagedLog, PagedVec};
 use crate::workload::operation::Cell;
@@ -49,22 +49,18 @@ impl MySqlDisk {
                 log.push(entry);
                 self.executed = position;
                 if self.epochs.last().is_none_or(|last| last.epoch < position.epoch) {
-                    self.start_epoch(EpochStart { epoch: position.epoch, base: position.sequence - 1 });
+                    start_epoch(
+                        &mut self.epochs,
+                        EpochStart { epoch: position.epoch, base: position.sequence - 1 },
+                    );
                 }
             }
             MySqlRecord::Epoch { epoch, base } => {
                 self.epoch = epoch;
-                self.start_epoch(EpochStart { epoch, base });
+                start_epoch(&mut self.epochs, EpochStart { epoch, base });
             }
             MySqlRecord::Snapshot(snapshot) => *self = MySqlDisk::clone(&snapshot),
         }
-    }
-
-    fn start_epoch(&mut self, start: EpochStart) {
-        if self.epochs.len() == EPOCHS_MAX {
-            self.epochs.remove(0);
-        }
-        self.epochs.push(start);
     }
 }
 
