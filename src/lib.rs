@@ -3,8 +3,11 @@ pub mod check;
 pub mod cluster;
 pub mod engine;
 pub mod measure;
+pub mod report;
 pub mod ring;
 pub mod scenario;
 pub mod session;
 pub mod sql;
+#[cfg(target_arch = "wasm32")]
+pub mod ui;
 pub mod workload;

@@ -30,7 +30,9 @@ struct Key {
 impl Key {
     #[inline(always)]
     fn before(self, other: Key) -> bool {
-        self.time < other.time || (self.time == other.time && self.order < other.order)
+        // Without branches: which of two events is earlier is a coin toss, which
+        // no branch predictor guesses.
+        (self.time < other.time) | ((self.time == other.time) & (self.order < other.order))
     }
 }
 
@@ -141,16 +143,24 @@ impl<E> EventQueue<E> {
         let mut at = 0;
         loop {
             let first_child = at * 4 + 1;
-            if first_child >= heap.len() {
-                break;
-            }
-            let end = (first_child + 4).min(heap.len());
-            let mut least = first_child;
-            for child in first_child + 1..end {
-                if heap[child].before(heap[least]) {
-                    least = child;
+            let least = match heap.get(first_child..) {
+                Some([a, b, c, d, ..]) => {
+                    let ab = b.before(*a);
+                    let cd = d.before(*c);
+                    let (left, right) = (if ab { *b } else { *a }, if cd { *d } else { *c });
+                    first_child + if right.before(left) { 2 + usize::from(cd) } else { usize::from(ab) }
                 }
-            }
+                Some([first, others @ ..]) => {
+                    let (mut least, mut place) = (*first, first_child);
+                    for (distance, other) in others.iter().enumerate() {
+                        if other.before(least) {
+                            (least, place) = (*other, first_child + 1 + distance);
+                        }
+                    }
+                    place
+                }
+                _ => break,
+            };
             if !heap[least].before(key) {
                 break;
             }

@@ -70,6 +70,7 @@ pub struct InFlight {
     pub from: NodeId,
     pub to: NodeId,
     pub class: u8,
+    /// When it left; later than now where a healed connection has still to retransmit it.
     pub sent: SimTime,
     pub arrives: SimTime,
 }
@@ -293,31 +294,22 @@ impl<P: Process> World<P> {
             to.0.into(),
             u64::from(from.0) << 8 | u64::from(class),
         );
-        self.submit(to, Job::Message { from, message });
+        self.submit(to, from, message);
     }
 
-    /// Starts a job, queues it, or turns it away.
+    /// Gives a message a core, queues it, or turns it away.
     #[inline]
-    fn submit(&mut self, node: NodeId, job: Job<P::Message, P::Token>) {
+    fn submit(&mut self, node: NodeId, from: NodeId, message: P::Message) {
         let (kernel, place) = (&mut self.kernel, &mut self.nodes[node.index()]);
         let body = &mut place.body;
         if body.machine.has_free_core() && !body.is_paused() {
-            let duration = match &job {
-                Job::Message { message, .. } => place.process.service_time(message, &mut body.service_stream),
-                Job::Work { duration, .. } => *duration,
-            };
-            if duration == SimDuration::ZERO {
-                body.machine.served += 1;
-                self.handle(node, job);
-            } else {
-                kernel.begin_job(node, body, job, duration);
-            }
-        } else if body.machine.has_room() || matches!(job, Job::Work { .. }) {
+            self.give_core(node, Job::Message { from, message });
+        } else if body.machine.has_room() {
             if body.is_paused() {
                 kernel.count_paused(node, |touched| touched.delayed += 1);
             }
-            body.machine.queue.push_back(job);
-        } else if let Job::Message { from, message } = job {
+            body.machine.queue.push_back(Job::Message { from, message });
+        } else {
             body.machine.shed += 1;
             kernel.trace.fold(kernel.now, TraceKind::Shed, node.0.into(), message.class().into());
             if body.is_paused() {
@@ -325,6 +317,23 @@ impl<P: Process> World<P> {
             } else {
                 place.process.on_shed(from, message, &mut Context { id: node, kernel, body });
             }
+        }
+    }
+
+    /// Begins a job on a free core; one that takes no time is over at once.
+    #[inline]
+    fn give_core(&mut self, node: NodeId, job: Job<P::Message, P::Token>) {
+        let (kernel, place) = (&mut self.kernel, &mut self.nodes[node.index()]);
+        let body = &mut place.body;
+        let duration = match &job {
+            Job::Message { message, .. } => place.process.service_time(message, &mut body.service_stream),
+            Job::Work { duration, .. } => *duration,
+        };
+        if duration == SimDuration::ZERO {
+            body.machine.served += 1;
+            self.handle(node, job);
+        } else {
+            kernel.begin_job(node, body, job, duration);
         }
     }
 
@@ -365,22 +374,14 @@ impl<P: Process> World<P> {
     #[inline]
     fn begin_queued(&mut self, node: NodeId) {
         loop {
-            let (kernel, place) = (&mut self.kernel, &mut self.nodes[node.index()]);
-            let body = &mut place.body;
-            if body.machine.queue.is_empty() || !body.machine.has_free_core() || body.is_paused() {
+            let body = &mut self.nodes[node.index()].body;
+            if !body.machine.has_free_core() || body.is_paused() {
                 return;
             }
-            let job = body.machine.queue.pop_front().expect("the queue was just seen not to be empty");
-            let duration = match &job {
-                Job::Message { message, .. } => place.process.service_time(message, &mut body.service_stream),
-                Job::Work { duration, .. } => *duration,
+            let Some(job) = body.machine.queue.pop_front() else {
+                return;
             };
-            if duration == SimDuration::ZERO {
-                body.machine.served += 1;
-                self.handle(node, job);
-            } else {
-                kernel.begin_job(node, body, job, duration);
-            }
+            self.give_core(node, job);
         }
     }
 

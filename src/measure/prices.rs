@@ -8,6 +8,7 @@
 //! Left out: reservations and other discounts, taxes, snapshots, provisioned
 //! I/O, traffic to the internet, load balancers.
 
+use crate::scenario::document::{parse_tree, read};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -116,8 +117,9 @@ impl PriceSheet {
 
     /// Reads a sheet and checks that it has every item that a cost is counted with.
     pub fn parse(json: &str) -> Result<PriceSheet, PriceSheetError> {
-        let sheet: PriceSheet =
-            serde_json::from_str(json).map_err(|error| PriceSheetError::Unreadable(error.to_string()))?;
+        let sheet: PriceSheet = parse_tree(json)
+            .map_err(|error| PriceSheetError::Unreadable(error.to_string()))
+            .and_then(|tree| read(&tree).map_err(|error| PriceSheetError::Unreadable(error.to_string())))?;
         sheet.validate()?;
         Ok(sheet)
     }

@@ -43,7 +43,7 @@ impl Measure {
     pub fn unit(self) -> &'static str {
         match self {
             Measure::Goodput => "operations a second",
-            Measure::ReadLatency | Measure::WriteLatency => "p99, faint p50, log",
+            Measure::ReadLatency | Measure::WriteLatency => "p99 · faint: p50",
             Measure::StaleReads => "a second",
             Measure::Lag => "log scale",
             Measure::Cost => "dollars an hour",
@@ -103,6 +103,7 @@ pub type Rgb = (u8, u8, u8);
 
 /// Colours, letters, density.
 pub struct Look {
+    pub background: Rgb,
     pub lines: [Rgb; 4],
     pub words: [Rgb; 4],
     pub grid: Rgb,
@@ -127,7 +128,11 @@ const TEXT_SIZE: f64 = 10.5;
 const LABELS_WIDTH: f64 = 46.0;
 
 /// Draws a chart over the whole area.
-pub fn draw<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, chart: &Chart<'_>, look: &Look) -> DrawResult<DB> {
+pub fn draw<DB: DrawingBackend>(
+    area: &DrawingArea<DB, Shift>,
+    chart: &Chart<'_>,
+    look: &Look,
+) -> DrawResult<DB> {
     let pixels = |value: f64| (value * look.density + 0.5) as i32;
     let axis = Axis::new(chart);
     let end_s = seconds(chart.end_ns).max(1e-9);
@@ -143,25 +148,31 @@ pub fn draw<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, chart: &Chart<'_>
         let style = RGBColor(look.band.0, look.band.1, look.band.2).mix(0.11).filled();
         plane.draw_series([Rectangle::new([(from, axis.high), (to, axis.low)], style)])?;
     }
-    for (value, label) in &axis.ticks {
+    for (value, _) in &axis.ticks {
         let style = colour(look.grid).stroke_width(pixels(1.0).max(1) as u32);
         plane.draw_series([PathElement::new(vec![(0.0, *value), (end_s, *value)], style)])?;
-        let (x, y) = plane.backend_coord(&(0.0, *value));
-        write(area, look, label, (x, y - pixels(2.0)), look.ink_soft, VPos::Bottom)?;
     }
     let mut ends = Vec::new();
     if chart.measure == Measure::Goodput {
         // Every cluster gets the same arrivals: one line shows them.
         if let Some(cluster) = chart.clusters.first() {
             let asked = runs(chart, cluster.points, &axis, |point| point.throughput);
-            line(&mut plane, &asked, None, colour(look.ink_soft).mix(0.8).stroke_width(pixels(1.0).max(1) as u32), look)?;
+            line(
+                &mut plane,
+                &asked,
+                None,
+                colour(look.ink_soft).mix(0.8).stroke_width(pixels(1.0).max(1) as u32),
+                look,
+            )?;
         }
     }
     for (index, cluster) in chart.clusters.iter().enumerate() {
         let dash = DASHES[index % DASHES.len()];
         let base = colour(look.lines[cluster.hue % 4]);
         if chart.measure.faint_value(&SeriesPoint::default()).is_some() {
-            let faint = runs(chart, cluster.points, &axis, |point| chart.measure.faint_value(point).unwrap_or(f32::NAN));
+            let faint = runs(chart, cluster.points, &axis, |point| {
+                chart.measure.faint_value(point).unwrap_or(f32::NAN)
+            });
             line(&mut plane, &faint, dash, base.mix(0.5).stroke_width(pixels(1.0).max(1) as u32), look)?;
         }
         let main = runs(chart, cluster.points, &axis, |point| chart.measure.value(point));
@@ -174,7 +185,17 @@ pub fn draw<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, chart: &Chart<'_>
             lost_writes(area, &plane, chart, cluster, look)?;
         }
     }
-    spread(&mut ends, pixels(11.0));
+    for (value, label) in &axis.ticks {
+        let (x, y) = plane.backend_coord(&(0.0, *value));
+        // Something to stand on, where lines run behind it. Digits are about this wide.
+        let (width, height) =
+            (pixels(label.chars().count() as f64 * TEXT_SIZE * 0.62 + 2.0), pixels(TEXT_SIZE));
+        let ground = colour(look.background).mix(0.78).filled();
+        area.draw(&Rectangle::new([(x, y - height - pixels(1.0)), (x + width, y - pixels(1.0))], ground))?;
+        write(area, look, label, (x, y - pixels(2.0)), look.ink_soft, VPos::Bottom)?;
+    }
+    let (_, height) = area.dim_in_pixel();
+    spread(&mut ends, pixels(11.0), height as i32 - pixels(6.0));
     for (x, y, cluster) in ends {
         write(area, look, cluster.label, (x + pixels(4.0), y), look.words[cluster.hue % 4], VPos::Center)?;
     }
@@ -201,17 +222,22 @@ impl Axis {
             let (low, high) = finite
                 .filter(|value| *value > 0.0)
                 .fold((f64::MAX, 0.0_f64), |(low, high), value| (low.min(value), high.max(value)));
-            let low = if high > 0.0 { libm::floor(libm::log10(low.max(0.01))) } else { 0.0 };
+            // Lag below a millisecond is none; latencies have a floor of their own.
+            let floor = if measure == Measure::Lag { 1.0 } else { 0.01 };
+            let low = if high > 0.0 { libm::floor(libm::log10(low.max(floor))) } else { 0.0 };
             let high = if high > 0.0 { libm::ceil(libm::log10(high)) } else { 2.0 }.max(low + 1.0);
             // Labels of at most four powers of ten fit.
             let step = (((high - low) / 4.0) + 0.999) as i32;
             let powers = (low as i32..=high as i32).step_by(step.max(1) as usize);
-            let ticks = powers.map(|power| (f64::from(power), milliseconds(libm::pow(10.0, f64::from(power)))));
+            let ticks =
+                powers.map(|power| (f64::from(power), milliseconds(libm::pow(10.0, f64::from(power)))));
             Axis { is_logarithmic: true, low, high, ticks: ticks.collect() }
         } else {
             let most = finite.fold(0.0, f64::max);
             let high = nice_above(if measure == Measure::Cost { most * 1.15 } else { most * 1.02 });
-            let label = |value: f64| if measure == Measure::Cost { format!("${}", short(value)) } else { short(value) };
+            let label = |value: f64| {
+                if measure == Measure::Cost { format!("${}", short(value)) } else { short(value) }
+            };
             let ticks = [0.0, high / 2.0, high].map(|value| (value, label(value)));
             Axis { is_logarithmic: false, low: 0.0, high, ticks: ticks.to_vec() }
         }
@@ -263,7 +289,12 @@ fn line<DB: DrawingBackend>(
             None => plane.draw_series(LineSeries::new(run.iter().copied(), style))?,
             Some((length, gap)) => {
                 let pixels = |value: i32| (f64::from(value) * look.density) as i32;
-                plane.draw_series(DashedLineSeries::new(run.iter().copied(), pixels(length), pixels(gap), style))?
+                plane.draw_series(DashedLineSeries::new(
+                    run.iter().copied(),
+                    pixels(length),
+                    pixels(gap),
+                    style,
+                ))?
             }
         };
     }
@@ -290,14 +321,16 @@ fn lost_writes<DB: DrawingBackend>(
     Ok(())
 }
 
-/// Moves labels apart that would be written over each other.
-fn spread<T>(ends: &mut [(i32, i32, T)], gap: i32) {
+/// Moves labels apart that would be written over each other, and none below `lowest`.
+fn spread<T>(ends: &mut [(i32, i32, T)], gap: i32, lowest: i32) {
     ends.sort_by_key(|(_, y, _)| *y);
     for index in 1..ends.len() {
-        let least = ends[index - 1].1 + gap;
-        if ends[index].1 < least {
-            ends[index].1 = least;
-        }
+        ends[index].1 = ends[index].1.max(ends[index - 1].1 + gap);
+    }
+    let mut limit = lowest;
+    for end in ends.iter_mut().rev() {
+        end.1 = end.1.min(limit);
+        limit = end.1 - gap;
     }
 }
 
@@ -350,6 +383,7 @@ mod tests {
     use super::*;
 
     const LOOK: Look = Look {
+        background: (255, 255, 255),
         lines: [(0, 114, 178); 4],
         words: [(0, 98, 154); 4],
         grid: (221, 216, 206),
@@ -365,7 +399,10 @@ mod tests {
         let mut text = String::new();
         {
             let area = SVGBackend::with_string(&mut text, (240, 110)).into_drawing_area();
-            let clusters = [ChartCluster { label: "SQL", hue: 0, points }, ChartCluster { label: "ring", hue: 1, points }];
+            let clusters = [
+                ChartCluster { label: "SQL", hue: 0, points },
+                ChartCluster { label: "ring", hue: 1, points },
+            ];
             let chart = Chart {
                 measure,
                 clusters: &clusters,
@@ -381,7 +418,13 @@ mod tests {
 
     #[test]
     fn every_measure_is_drawn_and_its_lines_are_named() {
-        let point = SeriesPoint { goodput: 90.0, throughput: 100.0, read_ms_p99: 3.0, write_ms_p99: 40.0, ..SeriesPoint::default() };
+        let point = SeriesPoint {
+            goodput: 90.0,
+            throughput: 100.0,
+            read_ms_p99: 3.0,
+            write_ms_p99: 40.0,
+            ..SeriesPoint::default()
+        };
         for measure in [
             Measure::Goodput,
             Measure::ReadLatency,

@@ -1,3 +1,8 @@
 //! What a run says when it ends, and its plots.
 
 pub mod chart;
+pub mod history_file;
+pub mod page;
+pub mod run_report;
+pub mod table;
+pub mod verdict;

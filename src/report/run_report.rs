@@ -83,6 +83,8 @@ pub struct Operations {
     pub failed: u64,
     /// Timed out or still under way at the end: it may have happened.
     pub unknown: u64,
+    /// Of the unknown: still under way at the end.
+    pub under_way: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -183,6 +185,7 @@ impl ClusterReport {
                 ok: summary.ok,
                 failed: summary.failed,
                 unknown: summary.unknown,
+                under_way: run.open_operations(),
             },
             causes: summary.causes.into_iter().map(|(cause, count)| CauseCount { cause, count }).collect(),
             goodput_per_second: summary.goodput_per_second,
@@ -206,7 +209,7 @@ impl RecordingReport {
             time_scale,
             keys: recording.keys.len() as u64,
             taken: recording.taken,
-            replayed: recording.count_before_ns(end_ns) as u64,
+            replayed: recording.count_until_ns(end_ns) as u64,
             skipped: recording.skipped,
             first_skipped: recording.first_skipped.clone(),
             gaps_closed: recording.gaps_closed,

@@ -36,7 +36,7 @@ pub enum ScenarioError {
     },
     /// Something is named that does not exist: a field, a kind, a zone, a node …
     #[error("{}: {}{}", At(field), unknown, Line(*line))]
-    UnknownName { field: String, unknown: UnknownName, line: Option<usize> },
+    UnknownName { field: String, unknown: Box<UnknownName>, line: Option<usize> },
 }
 
 /// A name that does not exist, with the ones that do.
@@ -92,7 +92,7 @@ impl ScenarioError {
     ) -> ScenarioError {
         ScenarioError::UnknownName {
             field: field.into(),
-            unknown: UnknownName::new(what, name, possible),
+            unknown: Box::new(UnknownName::new(what, name, possible)),
             line: None,
         }
     }

@@ -47,6 +47,8 @@ pub const THRESHOLD_MAX: u32 = 100;
 pub const POOL_SIZE_MAX: u32 = 100_000;
 
 pub const RING_NODES_MAX: u32 = 256;
+/// Replicas of one key.
+pub const KEY_REPLICAS_MAX: u32 = crate::ring::token_ring::REPLICAS_MAX as u32;
 pub const VIRTUAL_NODES_MAX: u32 = 256;
 pub const NEIGHBOURS_MAX: u32 = 3;
 pub const PHI_THRESHOLD_MAX: f64 = 100.0;

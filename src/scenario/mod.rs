@@ -5,6 +5,7 @@
 //! is an [`error::ScenarioError`]. [`names`] says what the nodes are called that
 //! faults name, and [`presets`] holds the scenarios that come with the program.
 
+pub mod document;
 pub mod error;
 pub mod fault;
 #[cfg(not(target_arch = "wasm32"))]

@@ -7,13 +7,12 @@
 //! expected f64"). [`reworded`] turns them into words for whoever wrote the
 //! file, with the path of the field and the nearest name that would be right.
 
+use super::document::{ReadError, Step, at, line_of, parse_tree, read, tree_of};
 use super::error::{ScenarioError, UnknownName, shortened};
 use super::limits::TEXT_BYTES_MAX;
 use super::schema::{SCENARIO_VERSION, Scenario};
 use super::validate::validate;
 use serde_json::Value;
-use serde_json::error::Category;
-use serde_path_to_error::{Path, Segment};
 
 /// Reads a scenario file and checks all of it.
 pub fn parse(json: &str) -> Result<Scenario, ScenarioError> {
@@ -21,7 +20,7 @@ pub fn parse(json: &str) -> Result<Scenario, ScenarioError> {
         return Err(ScenarioError::TooLarge { bytes: json.len() });
     }
     let json = json.trim_start_matches('\u{feff}');
-    let tree: Value = serde_json::from_str(json).map_err(unreadable)?;
+    let tree = parse_tree(json).map_err(unreadable)?;
     match version(&tree)? {
         SCENARIO_VERSION => {}
         // When version 2 comes, version 1 is brought to it here, step by step, as a tree:
@@ -34,6 +33,10 @@ pub fn parse(json: &str) -> Result<Scenario, ScenarioError> {
 }
 
 fn unreadable(error: serde_json::Error) -> ScenarioError {
+    if let Some(name) = quoted(&words(&error), "duplicate field ") {
+        let problem = format!("the field `{name}` stands twice; it must stand once");
+        return ScenarioError::WrongField { field: String::new(), problem, line: Some(error.line()) };
+    }
     ScenarioError::Unreadable { problem: words(&error), line: error.line(), column: error.column() }
 }
 
@@ -51,13 +54,11 @@ fn version(tree: &Value) -> Result<u32, ScenarioError> {
     }
 }
 
-/// Fields and types. The text is read again, for its lines and for fields that stand twice.
+/// Fields and types. The text is there for its lines.
 fn typed(json: &str, tree: &Value) -> Result<Scenario, ScenarioError> {
-    let mut deserializer = serde_json::Deserializer::from_str(json);
-    let scenario: Scenario =
-        serde_path_to_error::deserialize(&mut deserializer).map_err(|error| reworded(&error, tree))?;
+    let scenario: Scenario = read(tree).map_err(|error| reworded(&error, json, tree))?;
     // serde also takes a list of values in place of an object; this format does not.
-    let canonical = serde_json::to_value(&scenario)
+    let canonical = tree_of(&scenario)
         .map_err(|error| ScenarioError::wrong("", format!("cannot be written back: {error}")))?;
     match list_for_object(tree, &canonical, String::new()) {
         Some(field) => Err(ScenarioError::wrong(field, "is a list; it must be an object with named fields")),
@@ -89,16 +90,16 @@ fn words(error: &serde_json::Error) -> String {
     text.strip_suffix(&place).unwrap_or(&text).to_string()
 }
 
-fn reworded(error: &serde_path_to_error::Error<serde_json::Error>, tree: &Value) -> ScenarioError {
-    let path = error.path();
-    let line = Some(error.inner().line());
+fn reworded(error: &ReadError, json: &str, tree: &Value) -> ScenarioError {
+    let path = error.path.as_slice();
+    let line = Some(line_of(json, path));
     let found = at(tree, path);
-    let text = words(error.inner());
+    let text = error.message.as_str();
     let wrong = |field: String, problem: String| ScenarioError::WrongField { field, problem, line };
     let (field, is) = (written(path), kind(found));
 
-    if let Some((name, possible)) = unknown(&text, "unknown field") {
-        let unknown = UnknownName::new("field", name, possible);
+    if let Some((name, possible)) = unknown(text, "unknown field") {
+        let unknown = Box::new(UnknownName::new("field", name, possible));
         return ScenarioError::UnknownName { field, unknown, line };
     }
     let entry = |possible: Vec<String>| {
@@ -107,19 +108,17 @@ fn reworded(error: &serde_path_to_error::Error<serde_json::Error>, tree: &Value)
             possible.join(", ")
         )
     };
-    if let Some((name, possible)) = unknown(&text, "unknown variant") {
+    if let Some((name, possible)) = unknown(text, "unknown variant") {
         // Several entries: that only one may stand there is the first thing to know.
         if found.and_then(Value::as_object).is_some_and(|entries| entries.len() != 1) {
             return wrong(field, entry(possible));
         }
         let what = if last_key(path) == Some("do") { "fault" } else { "kind" };
-        return ScenarioError::UnknownName { field, unknown: UnknownName::new(what, name, possible), line };
+        let unknown = Box::new(UnknownName::new(what, name, possible));
+        return ScenarioError::UnknownName { field, unknown, line };
     }
-    if let Some(name) = quoted(&text, "missing field ") {
+    if let Some(name) = quoted(text, "missing field ") {
         return wrong(field, format!("the field `{name}` is missing"));
-    }
-    if let Some(name) = quoted(&text, "duplicate field ") {
-        return wrong(field, format!("the field `{name}` stands twice; it must stand once"));
     }
     if let Some((selector, found)) = selector(tree, path) {
         return wrong(
@@ -135,7 +134,7 @@ fn reworded(error: &serde_path_to_error::Error<serde_json::Error>, tree: &Value)
         let right = "a whole number of bytes, or a list of two (least and most)";
         return wrong(field, format!("is {is}; it must be {right}"));
     }
-    if error.inner().classify() == Category::Syntax && text.starts_with("number out of range") {
+    if text.starts_with("number out of range") {
         return wrong(field, "is a number too large to be held".to_string());
     }
     if text.ends_with("expected newtype variant") || text.ends_with("expected struct variant") {
@@ -146,8 +145,7 @@ fn reworded(error: &serde_path_to_error::Error<serde_json::Error>, tree: &Value)
         let name = last_key(path).unwrap_or_default();
         return wrong(field, format!("has a value; it must stand alone: \"{name}\""));
     }
-    // The text was read as JSON before, so what serde_json calls an error of syntax is one of shape.
-    if error.inner().classify() != Category::Data {
+    if ["expected ", "trailing "].iter().any(|beginning| text.starts_with(beginning)) {
         if matches!(found, Some(Value::Array(_))) {
             return wrong(field, "is a list with too many entries".to_string());
         }
@@ -155,7 +153,7 @@ fn reworded(error: &serde_path_to_error::Error<serde_json::Error>, tree: &Value)
     }
     match text.rsplit_once(", expected ") {
         Some((_, expected)) => wrong(field, format!("is {is}; it must be {}", right(expected))),
-        None => wrong(field, text),
+        None => wrong(field, text.to_string()),
     }
 }
 
@@ -204,57 +202,45 @@ fn quoted<'a>(text: &'a str, beginning: &str) -> Option<&'a str> {
     text.strip_prefix(beginning)?.strip_prefix('`')?.strip_suffix('`')
 }
 
-/// The value at a path, if the text has one there.
-fn at<'a>(tree: &'a Value, path: &Path) -> Option<&'a Value> {
-    path.iter().try_fold(tree, |value, segment| match segment {
-        Segment::Seq { index } => value.get(index),
-        Segment::Map { key } => value.get(key),
-        Segment::Enum { variant } => value.get(variant),
-        Segment::Unknown => None,
-    })
-}
-
 /// A path as messages show it: `clusters[0].sharded_sql.shards[1].from`.
-fn written(path: &Path) -> String {
+fn written(path: &[Step]) -> String {
     let mut text = String::new();
-    for segment in path.iter() {
-        match segment {
-            Segment::Seq { index } => text.push_str(&format!("[{index}]")),
-            Segment::Map { key: name } | Segment::Enum { variant: name } => {
+    for step in path {
+        match step {
+            Step::Entry(index) => text.push_str(&format!("[{index}]")),
+            Step::Field(name) => {
                 if !text.is_empty() {
                     text.push('.');
                 }
                 text.push_str(&shortened(name));
             }
-            Segment::Unknown => text.push_str(".?"),
         }
     }
     text
 }
 
-fn last_key(path: &Path) -> Option<&str> {
-    match path.iter().last()? {
-        Segment::Map { key } => Some(key),
-        Segment::Enum { variant } => Some(variant),
-        Segment::Seq { .. } | Segment::Unknown => None,
+fn last_key(path: &[Step]) -> Option<&str> {
+    match path.last()? {
+        Step::Field(name) => Some(name),
+        Step::Entry(_) => None,
     }
 }
 
 /// A set of nodes that is written as a list or a text: the likeliest slip of all, and serde's
 /// message about it (a list may stand for an object) would lead astray.
-fn selector<'a>(tree: &'a Value, path: &Path) -> Option<(String, &'a Value)> {
+fn selector<'a>(tree: &'a Value, path: &[Step]) -> Option<(String, &'a Value)> {
     let mut text = String::new();
     let mut value = tree;
     let mut in_fault = false;
     let mut in_groups = false;
-    for segment in path.iter() {
-        let is_selector = match segment {
-            Segment::Seq { index } => {
+    for step in path {
+        let is_selector = match step {
+            Step::Entry(index) => {
                 value = value.get(index)?;
                 text.push_str(&format!("[{index}]"));
                 in_groups
             }
-            Segment::Map { key: name } | Segment::Enum { variant: name } => {
+            Step::Field(name) => {
                 value = value.get(name)?;
                 let dot = if text.is_empty() { "" } else { "." };
                 text.push_str(&format!("{dot}{}", shortened(name)));
@@ -263,7 +249,6 @@ fn selector<'a>(tree: &'a Value, path: &Path) -> Option<(String, &'a Value)> {
                 in_fault |= name == "do";
                 named
             }
-            Segment::Unknown => return None,
         };
         if is_selector {
             return (!value.is_object()).then_some((text, value));
@@ -273,13 +258,12 @@ fn selector<'a>(tree: &'a Value, path: &Path) -> Option<(String, &'a Value)> {
 }
 
 /// The kinds that may stand at a path, asked of serde itself.
-fn variants(path: &Path) -> Vec<String> {
+fn variants(path: &[Step]) -> Vec<String> {
     let names: Vec<&str> = path
         .iter()
-        .filter_map(|segment| match segment {
-            Segment::Map { key } => Some(key.as_str()),
-            Segment::Enum { variant } => Some(variant.as_str()),
-            Segment::Seq { .. } | Segment::Unknown => None,
+        .filter_map(|step| match step {
+            Step::Field(name) => Some(name.as_str()),
+            Step::Entry(_) => None,
         })
         .collect();
     match names.as_slice() {
@@ -292,8 +276,8 @@ fn variants(path: &Path) -> Vec<String> {
 }
 
 fn variants_of<T: serde::de::DeserializeOwned>() -> Vec<String> {
-    match serde_json::from_str::<T>("\"?\"") {
+    match read::<T>(&Value::String("?".to_string())) {
         Ok(_) => Vec::new(),
-        Err(error) => unknown(&words(&error), "unknown variant").map(|(_, names)| names).unwrap_or_default(),
+        Err(error) => unknown(&error.message, "unknown variant").map(|(_, names)| names).unwrap_or_default(),
     }
 }

@@ -359,7 +359,7 @@ pub struct RingSection {
     pub nodes: u32,
     /// Tokens per node, 1 to 256.
     pub virtual_nodes: u32,
-    /// Replicas per key.
+    /// Replicas per key, 1 to 16 and at most the number of nodes.
     pub n: u32,
     /// Replies that a read waits for.
     pub r: u32,

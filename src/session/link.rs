@@ -18,6 +18,7 @@
 use super::command::{COMMANDS_MAX, Command, LoggedCommand};
 use crate::engine::random::name_hash;
 use crate::engine::{SimDuration, SimTime};
+use crate::scenario::document;
 use crate::scenario::validate::validate_command;
 use crate::scenario::{self, Scenario, ScenarioError};
 use base64::Engine;
@@ -99,13 +100,13 @@ impl ShareLink {
     /// The text of the link, without `#`.
     pub fn encode(&self) -> Result<String, LinkError> {
         let content = Content {
-            scenario: to_value(&self.scenario)?,
+            scenario: document::tree_of(&self.scenario).map_err(not_a_run)?,
             seed: self.seed,
             commands: self.commands.clone(),
             trace_hash: self.trace_hash,
             at: self.at,
         };
-        let json = to_value(&content)?.to_string();
+        let json = document::tree_of(&content).map_err(not_a_run)?.to_string();
         let mut bytes = compress_to_vec(json.as_bytes(), COMPRESSION_LEVEL);
         bytes.extend(checksum(&json));
         let link = format!("{VERSION}.{}", URL_SAFE_NO_PAD.encode(bytes));
@@ -121,8 +122,9 @@ impl ShareLink {
             return Err(LinkError::TooLong { chars: link.len() });
         }
         let json = unpack(link.trim().trim_start_matches('#'))?;
-        let content: Content =
-            serde_json::from_str(&json).map_err(|error| LinkError::NotARun(error.to_string()))?;
+        let content: Content = document::parse_tree(&json)
+            .map_err(not_a_run)
+            .and_then(|tree| document::read(&tree).map_err(not_a_run))?;
         let link = ShareLink {
             scenario: scenario::parse(&content.scenario.to_string())?,
             seed: content.seed,
@@ -169,8 +171,8 @@ impl ShareLink {
     }
 }
 
-fn to_value(part: &impl Serialize) -> Result<serde_json::Value, LinkError> {
-    serde_json::to_value(part).map_err(|error| LinkError::NotARun(error.to_string()))
+fn not_a_run(error: impl std::fmt::Display) -> LinkError {
+    LinkError::NotARun(error.to_string())
 }
 
 fn unpack(link: &str) -> Result<String, LinkError> {

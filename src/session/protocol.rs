@@ -56,8 +56,6 @@ pub enum ToWorker {
     Drawn,
     /// Asks for a share link of the run as it is.
     Share,
-    /// Asks for the run's report as JSON (the same as the command line's).
-    Report,
 }
 
 /// From the worker to the page.
@@ -69,7 +67,6 @@ pub enum FromWorker {
     Frame(Box<Frame>),
     /// The part after `#`.
     Link(String),
-    Report(String),
     /// Traffic was recorded: lines taken, lines that could not be read, and the first few of those.
     Recorded {
         taken: u64,

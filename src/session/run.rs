@@ -26,7 +26,7 @@ pub const FUTURES_MAX: usize = 16;
 /// Points of the series, at most.
 pub const BUCKETS_MAX: u64 = 400;
 /// Checkpoints are this part of a run apart, before they are thinned.
-const CHECKPOINTS_PER_RUN: u64 = 240;
+const CHECKPOINTS_PER_RUN: u64 = 120;
 
 /// Why a command was not carried out. Nothing changed.
 #[derive(Debug, Error)]

@@ -326,7 +326,8 @@ fn every_bad_parameter_is_refused_by_name() {
             DistributionError::TooMany { field: "empirical_ms", count: PARTS_MAX + 1 },
         ),
         (Distribution::Mixture(Vec::new()), DistributionError::Empty("mixture")),
-        (part(0.0), DistributionError::NotPositive { field: "weight", value: 0.0 }),
+        (part(0.0), DistributionError::Weight(0.0)),
+        (part(f64::MAX), DistributionError::Weight(f64::MAX)),
         (nested(NESTING_MAX + 1), DistributionError::TooDeep),
     ];
     for (distribution, error) in bad {

@@ -171,7 +171,7 @@ fn each_object<'a>(
     schema: &'a Value,
     instance: &Value,
     pointer: &str,
-    visit: &mut dyn FnMut(&'a Value, &Map<String, Value>, &str),
+    visit: &mut impl FnMut(&'a Value, &Map<String, Value>, &str),
 ) {
     let schema = resolve(root, schema);
     for choices in ["anyOf", "oneOf"] {

@@ -26,13 +26,24 @@ pub struct Note {
 #[derive(Clone, Copy)]
 pub enum Say {
     Nothing,
-    Send { to: NodeId, note: Note },
-    Timer { after: SimDuration, number: u32 },
-    Work { duration: SimDuration, number: u32 },
+    Send {
+        to: NodeId,
+        note: Note,
+    },
+    Timer {
+        after: SimDuration,
+        number: u32,
+    },
+    Work {
+        duration: SimDuration,
+        number: u32,
+    },
     Append(u32),
     Sync(u32),
     Read(u32),
     ReportClocks,
+    /// Draws from its random stream.
+    Draw,
     /// Reports that it was told; `false` when a fault is lifted.
     Mark(bool),
 }
@@ -41,12 +52,19 @@ pub enum Say {
 pub enum Seen {
     /// What the disk held at the start.
     Started(Vec<u32>),
-    Note { from: NodeId, number: u32 },
+    Note {
+        from: NodeId,
+        number: u32,
+    },
     Timer(u32),
     Done(u32),
     Shed(u32),
     Broken(NodeId),
-    Clocks { wall_ns: u64, monotonic: SimTime },
+    Clocks {
+        wall_ns: u64,
+        monotonic: SimTime,
+    },
+    Drew(u64),
     Marked(bool),
 }
 
@@ -80,7 +98,7 @@ impl Output for Seen {
             Seen::Note { number, .. } | Seen::Timer(number) | Seen::Done(number) | Seen::Shed(number) => {
                 u64::from(*number)
             }
-            Seen::Clocks { wall_ns, .. } => *wall_ns,
+            Seen::Clocks { wall_ns: word, .. } | Seen::Drew(word) => *word,
             _ => 0,
         }
     }
@@ -131,6 +149,10 @@ impl Process for Probe {
             Say::ReportClocks => {
                 let (wall_ns, monotonic) = (ctx.local_time(), ctx.monotonic());
                 ctx.output(Seen::Clocks { wall_ns, monotonic });
+            }
+            Say::Draw => {
+                let drawn = ctx.random().next_u64();
+                ctx.output(Seen::Drew(drawn));
             }
             Say::Mark(begins) => ctx.output(Seen::Marked(begins)),
         }

@@ -401,7 +401,8 @@ fn a_log_of_fifty_thousand_lines_with_odd_ones_in_it_is_replayed() {
     assert!(recording.operations.windows(2).all(|pair| pair[0].at_ns <= pair[1].at_ns));
     let end_s = recording.end_ns() as f64 / 1e9;
     assert!((end_s - 49.999).abs() < 0.01, "5,000 s, a hundred times as fast: {end_s}");
-    assert_eq!(recording.count_before_ns(recording.end_ns()), 50_000 - 151);
+    assert_eq!(recording.count_until_ns(recording.end_ns()), 50_000 - 150);
+    assert_eq!(recording.count_until_ns(recording.end_ns() - 1), 50_000 - 151);
 }
 
 proptest! {

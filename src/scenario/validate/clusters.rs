@@ -130,6 +130,7 @@ fn gossip_ring(path: &str, ring: &RingSection, prices: &PriceSheet) -> Checked {
     let at = |field: &str| format!("{path}.{field}");
     whole(&at("nodes"), ring.nodes, 1, RING_NODES_MAX)?;
     whole(&at("virtual_nodes"), ring.virtual_nodes, 1, VIRTUAL_NODES_MAX)?;
+    whole(&at("n"), ring.n, 1, KEY_REPLICAS_MAX)?;
     up_to_another(&at("n"), ring.n, "nodes", ring.nodes)?;
     up_to_another(&at("r"), ring.r, "n", ring.n)?;
     up_to_another(&at("w"), ring.w, "n", ring.n)?;

@@ -184,9 +184,9 @@ impl Recording {
         self.operations.last().map_or(0, |operation| operation.at_ns)
     }
 
-    /// How many operations are invoked before a run of this length ends.
-    pub fn count_before_ns(&self, end_ns: u64) -> usize {
-        self.operations.partition_point(|operation| operation.at_ns < end_ns)
+    /// How many operations are invoked in a run that ends then; at its very end counts.
+    pub fn count_until_ns(&self, end_ns: u64) -> usize {
+        self.operations.partition_point(|operation| operation.at_ns <= end_ns)
     }
 }
 

@@ -1,0 +1,441 @@
+//! A JSON text as a tree, and values read from it with the path of what is wrong.
+//!
+//! serde_path_to_error over serde_json's text parser would do the same, but its
+//! code is compiled anew for every type that can stand in a scenario: it was a
+//! third of the worker's download. Here the text is parsed once, into a tree, and
+//! [`Reader`] is all that is compiled per type.
+
+use serde::Serialize;
+use serde::de::value::{BorrowedStrDeserializer, StrDeserializer};
+use serde::de::{
+    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, Unexpected,
+    VariantAccess, Visitor,
+};
+use serde_json::{Map, Value};
+use std::cell::RefCell;
+use std::fmt;
+
+/// One step from a value to one that it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// An entry of a list.
+    Entry(usize),
+    /// A field of an object.
+    Field(String),
+}
+
+/// Why a value could not be read from a tree, and where.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReadError {
+    pub path: Vec<Step>,
+    /// In serde's words.
+    pub message: String,
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for step in &self.path {
+            match step {
+                Step::Entry(index) => write!(f, "[{index}]")?,
+                Step::Field(name) => write!(f, ".{name}")?,
+            }
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+/// Parses a text; a field that stands twice in an object is an error.
+pub fn parse_tree(text: &str) -> Result<Value, serde_json::Error> {
+    serde_json::from_str::<Tree>(text).map(|tree| tree.0)
+}
+
+/// Reads a value from a tree.
+pub fn read<T: DeserializeOwned>(tree: &Value) -> Result<T, ReadError> {
+    let path = RefCell::new(Vec::new());
+    T::deserialize(Reader { value: tree, path: &path })
+        .map_err(|error| ReadError { path: path.take(), message: error.0 })
+}
+
+/// A value as a tree, by way of text: one way of writing JSON is compiled, not two.
+pub fn tree_of(value: &impl Serialize) -> Result<Value, serde_json::Error> {
+    serde_json::to_string(value).and_then(|text| parse_tree(&text))
+}
+
+/// The value at a path.
+pub fn at<'a>(tree: &'a Value, path: &[Step]) -> Option<&'a Value> {
+    path.iter().try_fold(tree, |value, step| match step {
+        Step::Entry(index) => value.get(index),
+        Step::Field(name) => value.get(name),
+    })
+}
+
+/// The line, from 1, on which the value at a path begins, in a text that parses.
+pub fn line_of(text: &str, path: &[Step]) -> usize {
+    let mut scanner = Scanner { text: text.as_bytes(), at: 0 };
+    scanner.space();
+    for step in path {
+        if !scanner.enter(step) {
+            break;
+        }
+    }
+    1 + scanner.text[..scanner.at.min(text.len())].iter().filter(|byte| **byte == b'\n').count()
+}
+
+/// A tree that refuses fields that stand twice.
+struct Tree(Value);
+
+impl<'de> de::Deserialize<'de> for Tree {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Tree, D::Error> {
+        deserializer.deserialize_any(TreeVisitor).map(Tree)
+    }
+}
+
+struct TreeVisitor;
+
+impl<'de> Visitor<'de> for TreeVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(Tree(entry)) = entries.next_element()? {
+            list.push(entry);
+        }
+        Ok(list.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut fields = Map::new();
+        while let Some(name) = entries.next_key::<String>()? {
+            if fields.contains_key(&name) {
+                return Err(de::Error::custom(format_args!("duplicate field `{name}`")));
+            }
+            let Tree(value) = entries.next_value()?;
+            fields.insert(name, value);
+        }
+        Ok(fields.into())
+    }
+}
+
+/// serde's words for what is wrong.
+#[derive(Debug)]
+pub struct Problem(String);
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl de::Error for Problem {
+    fn custom<T: fmt::Display>(message: T) -> Problem {
+        Problem(message.to_string())
+    }
+}
+
+/// A deserializer over a tree. It pushes every step that it takes onto the path
+/// and pops it when it has come back well: after an error the path leads to it.
+#[derive(Clone, Copy)]
+struct Reader<'de, 'p> {
+    value: &'de Value,
+    path: &'p RefCell<Vec<Step>>,
+}
+
+fn unexpected(value: &Value) -> Unexpected<'_> {
+    match value {
+        Value::Null => Unexpected::Unit,
+        Value::Bool(value) => Unexpected::Bool(*value),
+        Value::Number(number) => match (number.as_u64(), number.as_i64()) {
+            (Some(value), _) => Unexpected::Unsigned(value),
+            (None, Some(value)) => Unexpected::Signed(value),
+            (None, None) => Unexpected::Float(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Value::String(text) => Unexpected::Str(text),
+        Value::Array(_) => Unexpected::Seq,
+        Value::Object(_) => Unexpected::Map,
+    }
+}
+
+impl<'de> Deserializer<'de> for Reader<'de, '_> {
+    type Error = Problem;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        match self.value {
+            Value::Null => visitor.visit_unit(),
+            Value::Bool(value) => visitor.visit_bool(*value),
+            Value::Number(number) => match (number.as_u64(), number.as_i64()) {
+                (Some(value), _) => visitor.visit_u64(value),
+                (None, Some(value)) => visitor.visit_i64(value),
+                (None, None) => visitor.visit_f64(number.as_f64().unwrap_or(f64::NAN)),
+            },
+            Value::String(text) => visitor.visit_borrowed_str(text),
+            Value::Array(list) => {
+                let mut entries = Entries { list, next: 0, path: self.path };
+                let value = visitor.visit_seq(&mut entries)?;
+                if entries.next < list.len() { Err(de::Error::custom("trailing entries")) } else { Ok(value) }
+            }
+            Value::Object(fields) => {
+                visitor.visit_map(Fields { fields: fields.iter(), value: None, path: self.path })
+            }
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        match self.value {
+            Value::Null => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Problem> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Problem> {
+        let mut entry = match self.value {
+            Value::String(name) => {
+                return visitor.visit_enum(Variant { name, content: None, path: self.path });
+            }
+            Value::Object(fields) => fields.iter(),
+            _ => return Err(de::Error::custom("expected a kind")),
+        };
+        match (entry.next(), entry.next()) {
+            (Some((name, content)), None) => {
+                visitor.visit_enum(Variant { name, content: Some(content), path: self.path })
+            }
+            _ => Err(de::Error::custom("expected exactly one entry")),
+        }
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
+        tuple_struct map struct identifier ignored_any
+    }
+}
+
+struct Entries<'de, 'p> {
+    list: &'de [Value],
+    next: usize,
+    path: &'p RefCell<Vec<Step>>,
+}
+
+impl<'de> SeqAccess<'de> for &mut Entries<'de, '_> {
+    type Error = Problem;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Problem> {
+        let Some(value) = self.list.get(self.next) else {
+            return Ok(None);
+        };
+        self.path.borrow_mut().push(Step::Entry(self.next));
+        let element = seed.deserialize(Reader { value, path: self.path })?;
+        self.path.borrow_mut().pop();
+        self.next += 1;
+        Ok(Some(element))
+    }
+}
+
+struct Fields<'de, 'p> {
+    fields: serde_json::map::Iter<'de>,
+    value: Option<&'de Value>,
+    path: &'p RefCell<Vec<Step>>,
+}
+
+impl<'de> MapAccess<'de> for Fields<'de, '_> {
+    type Error = Problem;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Problem> {
+        let Some((name, value)) = self.fields.next() else {
+            return Ok(None);
+        };
+        self.value = Some(value);
+        self.path.borrow_mut().push(Step::Field(name.clone()));
+        seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some)
+    }
+
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Problem> {
+        let value = self.value.take().expect("a key comes before its value");
+        let read = seed.deserialize(Reader { value, path: self.path })?;
+        self.path.borrow_mut().pop();
+        Ok(read)
+    }
+}
+
+struct Variant<'de, 'p> {
+    name: &'de str,
+    content: Option<&'de Value>,
+    path: &'p RefCell<Vec<Step>>,
+}
+
+impl<'de, 'p> EnumAccess<'de> for Variant<'de, 'p> {
+    type Error = Problem;
+    type Variant = Self;
+
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Problem> {
+        let variant = seed.deserialize(StrDeserializer::new(self.name))?;
+        self.path.borrow_mut().push(Step::Field(self.name.to_string()));
+        Ok((variant, self))
+    }
+}
+
+impl<'de, 'p> Variant<'de, 'p> {
+    /// What stands behind the name; an error where a kind of this shape needs something.
+    fn content(&self, needs: &'static str) -> Result<Reader<'de, 'p>, Problem> {
+        let value = self.content.ok_or_else(|| de::Error::invalid_type(Unexpected::UnitVariant, &needs))?;
+        Ok(Reader { value, path: self.path })
+    }
+}
+
+impl<'de> VariantAccess<'de> for Variant<'de, '_> {
+    type Error = Problem;
+
+    fn unit_variant(self) -> Result<(), Problem> {
+        match self.content {
+            Some(value) => Err(de::Error::invalid_type(unexpected(value), &"unit")),
+            None => {
+                self.path.borrow_mut().pop();
+                Ok(())
+            }
+        }
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Problem> {
+        let value = seed.deserialize(self.content("newtype variant")?)?;
+        self.path.borrow_mut().pop();
+        Ok(value)
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Problem> {
+        let value = self.content("tuple variant")?.deserialize_any(visitor)?;
+        self.path.borrow_mut().pop();
+        Ok(value)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Problem> {
+        let value = self.content("struct variant")?.deserialize_any(visitor)?;
+        self.path.borrow_mut().pop();
+        Ok(value)
+    }
+}
+
+/// Finds its way through a text that is known to parse.
+struct Scanner<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+impl Scanner<'_> {
+    fn peek(&self) -> u8 {
+        self.text.get(self.at).copied().unwrap_or(0)
+    }
+
+    fn space(&mut self) {
+        while matches!(self.peek(), b' ' | b'\n' | b'\r' | b'\t' | b',' | b':') {
+            self.at += 1;
+        }
+    }
+
+    /// Goes to where a step leads; false, and stays, if it leads nowhere.
+    fn enter(&mut self, step: &Step) -> bool {
+        let begin = self.at;
+        self.at += 1;
+        let mut index = 0;
+        loop {
+            self.space();
+            if matches!(self.peek(), b']' | b'}' | 0) {
+                self.at = begin;
+                return false;
+            }
+            let found = match step {
+                Step::Entry(wanted) => index == *wanted,
+                Step::Field(wanted) => {
+                    let name = self.at;
+                    self.skip();
+                    let name = serde_json::from_slice::<String>(&self.text[name..self.at]);
+                    self.space();
+                    name.is_ok_and(|name| name == *wanted)
+                }
+            };
+            if found {
+                return true;
+            }
+            self.skip();
+            index += 1;
+        }
+    }
+
+    /// Goes behind the value that begins here.
+    fn skip(&mut self) {
+        let mut depth = 0usize;
+        loop {
+            match self.peek() {
+                b'"' => {
+                    self.at += 1;
+                    while !matches!(self.peek(), b'"' | 0) {
+                        self.at += if self.peek() == b'\\' { 2 } else { 1 };
+                    }
+                    self.at += 1;
+                }
+                b'[' | b'{' => {
+                    depth += 1;
+                    self.at += 1;
+                }
+                b']' | b'}' if depth > 0 => {
+                    depth -= 1;
+                    self.at += 1;
+                }
+                b']' | b'}' | 0 => return,
+                _ => {
+                    while !matches!(self.peek(), b',' | b']' | b'}' | b'[' | b'{' | b'"' | 0) {
+                        self.at += 1;
+                    }
+                }
+            }
+            if depth == 0 {
+                return;
+            }
+            self.space();
+        }
+    }
+}
