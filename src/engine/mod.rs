@@ -2,12 +2,14 @@
 //!
 //! Read in this order: [`time`], [`queue`], [`random`], [`distribution`];
 //! [`process`] (what a node is), [`machine`], [`disk`], [`network`], [`fault`];
-//! [`world`] (the loop), [`trace`] (its fingerprint). [`paged`], [`paged_log`] and
-//! [`pending`] are containers that processes build on.
+//! [`event`], [`kernel`], [`world`] (the loop), [`trace`] (its fingerprint).
+//! [`paged`], [`paged_log`] and [`pending`] are containers that processes build on.
 
 pub mod disk;
 pub mod distribution;
+pub mod event;
 pub mod fault;
+pub mod kernel;
 pub mod machine;
 pub mod network;
 pub mod node;

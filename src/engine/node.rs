@@ -5,7 +5,7 @@ use super::machine::Machine;
 use super::process::Process;
 use super::random::Stream;
 use super::time::SimTime;
-use super::world::Event;
+use super::event::Event;
 use std::collections::VecDeque;
 use std::rc::Rc;
 

@@ -6,10 +6,11 @@
 //! It never sees the global clock, another process or the scenario.
 
 use super::disk::DiskImage;
+use super::event::Event;
+use super::kernel::Kernel;
 use super::node::{Body, NodeId};
 use super::random::Stream;
 use super::time::{SimDuration, SimTime};
-use super::world::{Event, Kernel};
 
 /// How a message travels.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,0 +1,54 @@
+//! What stands in the event queue of a world.
+
+use super::machine::Running;
+use super::node::NodeId;
+use super::process::Process;
+use super::time::SimTime;
+
+/// Something that will happen.
+#[derive(Clone)]
+pub enum Event<P: Process> {
+    Start {
+        node: NodeId,
+        incarnation: u32,
+    },
+    Arrive {
+        from: NodeId,
+        to: NodeId,
+        sent: SimTime,
+        message: P::Message,
+    },
+    Served {
+        node: NodeId,
+        incarnation: u32,
+        running: RunningJob<P>,
+    },
+    Timer {
+        node: NodeId,
+        incarnation: u32,
+        timer: P::Timer,
+    },
+    DiskDone {
+        node: NodeId,
+        incarnation: u32,
+    },
+    /// Connections on a link that have been stalled too long are given up.
+    StallCheck {
+        link: u32,
+    },
+    /// A node learns that its connections to `peer` were given up.
+    Broken {
+        node: NodeId,
+        peer: NodeId,
+    },
+    /// A node is told something that reached it while it was paused.
+    Told {
+        node: NodeId,
+        incarnation: u32,
+        control: P::Control,
+    },
+}
+
+/// A job on a core.
+#[derive(Clone)]
+pub struct RunningJob<P: Process>(pub(super) Running<P::Message, P::Token>);
