@@ -102,13 +102,9 @@ impl Directory {
 
     /// The nodes that a fault acts on, for the picture.
     pub fn acts_on(&self, fault: &FaultSpec) -> Vec<u16> {
-        let mut nodes: Vec<u16> = fault
-            .selectors()
-            .iter()
-            .flat_map(|s| self.select(s).iter().map(|node| node.0).collect::<Vec<_>>())
-            .collect();
-        nodes.sort_unstable();
-        nodes.dedup();
-        nodes
+        let sets: Vec<NodeSet> = fault.selectors().iter().map(|selector| self.select(selector)).collect();
+        (0..self.seats.len() as u16)
+            .filter(|node| sets.iter().any(|set| set.contains(NodeId(*node))))
+            .collect()
     }
 }

@@ -1,11 +1,11 @@
 //! Nodes: their names, where they stand, and the state that is not the process's own.
 
 use super::disk::{Disk, DiskSpeed};
+use super::event::Event;
 use super::machine::Machine;
 use super::process::Process;
 use super::random::Stream;
 use super::time::SimTime;
-use super::event::Event;
 use std::collections::VecDeque;
 use std::rc::Rc;
 

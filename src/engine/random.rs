@@ -119,7 +119,12 @@ pub fn mix(value: u64) -> u64 {
 
 /// FNV-1a, 64 bits: a stable hash of a name.
 pub fn name_hash(name: &str) -> u64 {
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    bytes_hash(name.as_bytes())
+}
+
+/// FNV-1a, 64 bits, of any bytes.
+pub fn bytes_hash(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }

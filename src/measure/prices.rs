@@ -134,10 +134,11 @@ impl PriceSheet {
         if !(1.0..=744.0).contains(&self.hours_per_month) {
             return Err(PriceSheetError::HoursPerMonth(self.hours_per_month));
         }
-        let mut names: Vec<&str> = self.items.iter().map(|price| price.item.as_str()).collect();
-        names.sort_unstable();
-        if let Some(double) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(PriceSheetError::Double(double[0].to_string()));
+        let names = || self.items.iter().map(|price| price.item.as_str());
+        if let Some((_, double)) =
+            names().enumerate().find(|(at, name)| names().skip(at + 1).any(|other| other == *name))
+        {
+            return Err(PriceSheetError::Double(double.to_string()));
         }
         if let Some(price) = self.items.iter().find(|price| !(price.usd >= 0.0 && price.usd.is_finite())) {
             return Err(PriceSheetError::Price { item: price.item.clone(), usd: price.usd });

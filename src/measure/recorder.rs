@@ -212,13 +212,15 @@ impl Recorder {
 
     /// Failed and unknown operations by cause, most frequent first.
     pub fn causes(&self) -> Vec<(String, u64)> {
-        let mut causes: Vec<(Cause, u64)> = Cause::ALL
-            .into_iter()
-            .map(|cause| (cause, self.causes[cause as usize]))
-            .filter(|(_, n)| *n > 0)
-            .collect();
-        causes.sort_by_key(|(cause, count)| (std::cmp::Reverse(*count), *cause));
-        causes.into_iter().map(|(cause, count)| (cause.describe().to_string(), count)).collect()
+        let mut causes: Vec<(String, u64)> = Vec::new();
+        for cause in Cause::ALL {
+            let count = self.causes[cause as usize];
+            if count > 0 {
+                let place = causes.partition_point(|(_, other)| *other >= count);
+                causes.insert(place, (cause.describe().to_string(), count));
+            }
+        }
+        causes
     }
 
     /// Median and p99 of reads, then of writes, over the last second, in ms.

@@ -74,9 +74,9 @@ impl TokenRing {
 
 /// Walks the ring from a token: nodes of new zones first, then the others passed by.
 fn replicas_from(at: usize, owners: &[u16], zones: &[u8], replicas: usize) -> Vec<u16> {
-    let mut distinct_zones = zones.to_vec();
-    distinct_zones.sort_unstable();
-    distinct_zones.dedup();
+    let mut zone_exists = [false; 256];
+    zones.iter().for_each(|zone| zone_exists[usize::from(*zone)] = true);
+    let distinct_zones = zone_exists.iter().filter(|exists| **exists).count();
     let mut chosen: Vec<u16> = Vec::with_capacity(replicas);
     let mut passed_by: Vec<u16> = Vec::new();
     let mut zones_used: Vec<u8> = Vec::new();
@@ -92,14 +92,14 @@ fn replicas_from(at: usize, owners: &[u16], zones: &[u8], replicas: usize) -> Ve
         if !zones_used.contains(&zone) {
             zones_used.push(zone);
             chosen.push(node);
-        } else if zones_used.len() == distinct_zones.len() {
+        } else if zones_used.len() == distinct_zones {
             chosen.push(node);
         } else {
             passed_by.push(node);
             continue;
         }
         // Once every zone has one, those passed by come first, in ring order.
-        if zones_used.len() == distinct_zones.len() {
+        if zones_used.len() == distinct_zones {
             while chosen.len() < replicas && !passed_by.is_empty() {
                 chosen.push(passed_by.remove(0));
             }

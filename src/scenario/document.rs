@@ -185,6 +185,21 @@ fn unexpected(value: &Value) -> Unexpected<'_> {
     }
 }
 
+macro_rules! numbers {
+    ($($method:ident)*) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+            let Value::Number(number) = self.value else {
+                return Err(de::Error::invalid_type(unexpected(self.value), &visitor));
+            };
+            match (number.as_u64(), number.as_i64()) {
+                (Some(value), _) => visitor.visit_u64(value),
+                (None, Some(value)) => visitor.visit_i64(value),
+                (None, None) => visitor.visit_f64(number.as_f64().unwrap_or(f64::NAN)),
+            }
+        })*
+    };
+}
+
 impl<'de> Deserializer<'de> for Reader<'de, '_> {
     type Error = Problem;
 
@@ -198,14 +213,8 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
                 (None, None) => visitor.visit_f64(number.as_f64().unwrap_or(f64::NAN)),
             },
             Value::String(text) => visitor.visit_borrowed_str(text),
-            Value::Array(list) => {
-                let mut entries = Entries { list, next: 0, path: self.path };
-                let value = visitor.visit_seq(&mut entries)?;
-                if entries.next < list.len() { Err(de::Error::custom("trailing entries")) } else { Ok(value) }
-            }
-            Value::Object(fields) => {
-                visitor.visit_map(Fields { fields: fields.iter(), value: None, path: self.path })
-            }
+            Value::Array(_) => self.deserialize_seq(visitor),
+            Value::Object(_) => self.deserialize_map(visitor),
         }
     }
 
@@ -245,9 +254,63 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
         }
     }
 
+    // What is asked for decides what can come: a visitor's other methods are not even
+    // compiled. An object is never a list here, which serde's own readers allow.
+    numbers! { deserialize_i64 deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_f32 deserialize_f64 }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        match self.value {
+            Value::Bool(value) => visitor.visit_bool(*value),
+            other => Err(de::Error::invalid_type(unexpected(other), &visitor)),
+        }
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        match self.value {
+            Value::String(text) => visitor.visit_borrowed_str(text),
+            other => Err(de::Error::invalid_type(unexpected(other), &visitor)),
+        }
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        match self.value {
+            Value::Array(list) => {
+                let mut entries = Entries { list, next: 0, path: self.path };
+                let value = visitor.visit_seq(&mut entries)?;
+                if entries.next < list.len() { Err(de::Error::custom("trailing entries")) } else { Ok(value) }
+            }
+            other => Err(de::Error::invalid_type(unexpected(other), &visitor)),
+        }
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Problem> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        match self.value {
+            Value::Object(fields) => {
+                visitor.visit_map(Fields { fields: fields.iter(), value: None, path: self.path })
+            }
+            other => Err(de::Error::invalid_type(unexpected(other), &visitor)),
+        }
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Problem> {
+        self.deserialize_map(visitor)
+    }
+
     serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map struct identifier ignored_any
+        i8 i16 i32 i128 u128 char bytes byte_buf unit unit_struct tuple_struct identifier ignored_any
     }
 }
 
@@ -343,7 +406,7 @@ impl<'de> VariantAccess<'de> for Variant<'de, '_> {
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Problem> {
-        let value = self.content("tuple variant")?.deserialize_any(visitor)?;
+        let value = self.content("tuple variant")?.deserialize_seq(visitor)?;
         self.path.borrow_mut().pop();
         Ok(value)
     }
@@ -353,7 +416,7 @@ impl<'de> VariantAccess<'de> for Variant<'de, '_> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Problem> {
-        let value = self.content("struct variant")?.deserialize_any(visitor)?;
+        let value = self.content("struct variant")?.deserialize_map(visitor)?;
         self.path.borrow_mut().pop();
         Ok(value)
     }

@@ -7,7 +7,7 @@
 //! expected f64"). [`reworded`] turns them into words for whoever wrote the
 //! file, with the path of the field and the nearest name that would be right.
 
-use super::document::{ReadError, Step, at, line_of, parse_tree, read, tree_of};
+use super::document::{ReadError, Step, at, line_of, parse_tree, read};
 use super::error::{ScenarioError, UnknownName, shortened};
 use super::limits::TEXT_BYTES_MAX;
 use super::schema::{SCENARIO_VERSION, Scenario};
@@ -56,31 +56,7 @@ fn version(tree: &Value) -> Result<u32, ScenarioError> {
 
 /// Fields and types. The text is there for its lines.
 fn typed(json: &str, tree: &Value) -> Result<Scenario, ScenarioError> {
-    let scenario: Scenario = read(tree).map_err(|error| reworded(&error, json, tree))?;
-    // serde also takes a list of values in place of an object; this format does not.
-    let canonical = tree_of(&scenario)
-        .map_err(|error| ScenarioError::wrong("", format!("cannot be written back: {error}")))?;
-    match list_for_object(tree, &canonical, String::new()) {
-        Some(field) => Err(ScenarioError::wrong(field, "is a list; it must be an object with named fields")),
-        None => Ok(scenario),
-    }
-}
-
-/// The path of the first list that stands where an object should.
-fn list_for_object(given: &Value, canonical: &Value, path: String) -> Option<String> {
-    match (given, canonical) {
-        (Value::Array(_), Value::Object(_)) => Some(path),
-        (Value::Array(given), Value::Array(canonical)) => {
-            given.iter().zip(canonical).enumerate().find_map(|(index, (given, canonical))| {
-                list_for_object(given, canonical, format!("{path}[{index}]"))
-            })
-        }
-        (Value::Object(given), Value::Object(canonical)) => given.iter().find_map(|(name, given)| {
-            let dot = if path.is_empty() { "" } else { "." };
-            list_for_object(given, canonical.get(name)?, format!("{path}{dot}{name}"))
-        }),
-        _ => None,
-    }
+    read(tree).map_err(|error| reworded(&error, json, tree))
 }
 
 /// serde_json's message without its place, which stands in fields of its own.

@@ -9,6 +9,7 @@ use crate::cluster::message::{CLASS_REQUEST, CLASS_RESPONSE};
 use crate::cluster::role::Role;
 use crate::cluster::run::{Bucket, ClusterRun};
 use crate::engine::random::mix;
+use crate::engine::world::InFlight;
 use crate::engine::{NodeId, SimDuration, SimTime};
 use crate::measure::recorder::Counts;
 use crate::ring::message::{CLASS_GOSSIP, CLASS_READ_RESPONSE, CLASS_REPAIR, CLASS_WRITE_ACKNOWLEDGEMENT};
@@ -211,31 +212,25 @@ fn arc(run: &ClusterRun, node: NodeId) -> Option<(f32, ArcKind)> {
     }
 }
 
-/// A sample of the messages under way, the same ones as long as they are, and how many there are.
+/// A sample of the messages under way, and how many there are. Which ones are in
+/// it is a property of the message itself: what is shown stays shown.
 fn messages(run: &ClusterRun) -> (Vec<MessageFrame>, u32) {
-    let world = run.world();
-    let all = world.in_flight().filter(|message| message.from != message.to);
-    let mut chosen: Vec<(u64, MessageFrame)> = all
-        .map(|message| {
-            // Which ones are shown is a property of the message itself.
-            let identity =
-                mix(message.sent.0 ^ u64::from(message.from.0) << 48 ^ u64::from(message.to.0) << 32);
-            let frame = MessageFrame {
-                from: message.from.0,
-                to: message.to.0,
-                sent_ns: message.sent.0,
-                arrives_ns: message.arrives.0,
-                use_for: message_use(message.class),
-            };
-            (identity, frame)
-        })
-        .collect();
-    let count = chosen.len() as u32;
-    if chosen.len() > MESSAGES_SHOWN_MAX {
-        chosen.select_nth_unstable_by_key(MESSAGES_SHOWN_MAX, |(identity, _)| *identity);
-        chosen.truncate(MESSAGES_SHOWN_MAX);
-    }
-    (chosen.into_iter().map(|(_, frame)| frame).collect(), count)
+    let travelling = || run.world().in_flight().filter(|message| message.from != message.to);
+    let count = travelling().count();
+    let share = MESSAGES_SHOWN_MAX as f64 / count.max(MESSAGES_SHOWN_MAX) as f64;
+    let below = (share * u64::MAX as f64) as u64;
+    let identity = |message: &InFlight| {
+        mix(message.sent.0 ^ u64::from(message.from.0) << 48 ^ u64::from(message.to.0) << 32)
+    };
+    let shown = travelling().filter(|message| identity(message) <= below).take(MESSAGES_SHOWN_MAX);
+    let frames = shown.map(|message| MessageFrame {
+        from: message.from.0,
+        to: message.to.0,
+        sent_ns: message.sent.0,
+        arrives_ns: message.arrives.0,
+        use_for: message_use(message.class),
+    });
+    (frames.collect(), count as u32)
 }
 
 fn message_use(class: u8) -> MessageUse {

@@ -16,7 +16,7 @@
 //! command are checked before anything runs; no text makes this panic or grow without bound.
 
 use super::command::{COMMANDS_MAX, Command, LoggedCommand};
-use crate::engine::random::name_hash;
+use crate::engine::random::bytes_hash;
 use crate::engine::{SimDuration, SimTime};
 use crate::scenario::document;
 use crate::scenario::validate::validate_command;
@@ -108,7 +108,7 @@ impl ShareLink {
         };
         let json = document::tree_of(&content).map_err(not_a_run)?.to_string();
         let mut bytes = compress_to_vec(json.as_bytes(), COMPRESSION_LEVEL);
-        bytes.extend(checksum(&json));
+        bytes.extend(checksum(&bytes));
         let link = format!("{VERSION}.{}", URL_SAFE_NO_PAD.encode(bytes));
         if link.len() > LINK_CHARS_MAX || json.len() > UNPACKED_BYTES_MAX {
             return Err(LinkError::RunTooLarge { chars: link.len() });
@@ -189,19 +189,19 @@ fn unpack(link: &str) -> Result<String, LinkError> {
     let packed_bytes =
         bytes.len().checked_sub(CHECKSUM_BYTES).ok_or(LinkError::Damaged("it is too short"))?;
     let (packed, expected) = bytes.split_at(packed_bytes);
+    if checksum(packed) != expected {
+        return Err(LinkError::Damaged("its checksum does not match"));
+    }
     let unpacked =
         decompress_to_vec_with_limit(packed, UNPACKED_BYTES_MAX).map_err(|error| match error.status {
             TINFLStatus::HasMoreOutput => LinkError::UnpacksTooLarge,
             _ => LinkError::Damaged("it cannot be unpacked"),
         })?;
     let json = String::from_utf8(unpacked).map_err(|_| LinkError::Damaged("it does not unpack to text"))?;
-    if checksum(&json) != expected {
-        return Err(LinkError::Damaged("its checksum does not match"));
-    }
     Ok(json)
 }
 
-fn checksum(json: &str) -> [u8; CHECKSUM_BYTES] {
-    let hash = name_hash(json);
+fn checksum(packed: &[u8]) -> [u8; CHECKSUM_BYTES] {
+    let hash = bytes_hash(packed);
     ((hash ^ (hash >> 32)) as u32).to_le_bytes()
 }

@@ -130,10 +130,12 @@ impl State {
         let mut lines = Vec::new();
         for (at, cluster) in self.clusters.iter_mut().enumerate() {
             for (time, notable) in cluster.take_notable() {
-                lines.extend(self.narrators[at].tell(at as u8, cluster, time, &notable));
+                if let Some(line) = self.narrators[at].tell(at as u8, cluster, time, &notable) {
+                    let place = lines.partition_point(|other: &Line| other.at_ns <= line.at_ns);
+                    lines.insert(place, line);
+                }
             }
         }
-        lines.sort_by_key(|line| line.at_ns);
         lines.into_iter().for_each(|line| self.push(line));
     }
 

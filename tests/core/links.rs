@@ -30,8 +30,8 @@ fn link() -> ShareLink {
 
 /// A link whose content is this text, with a right checksum.
 fn packed(json: &str) -> String {
-    let hash = faultline::engine::random::name_hash(json);
     let mut bytes = miniz_oxide::deflate::compress_to_vec(json.as_bytes(), 6);
+    let hash = faultline::engine::random::bytes_hash(&bytes);
     bytes.extend(((hash ^ (hash >> 32)) as u32).to_le_bytes());
     format!("1.{}", URL_SAFE_NO_PAD.encode(bytes))
 }

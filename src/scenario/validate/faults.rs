@@ -99,7 +99,9 @@ impl Known<'_> {
             clusters.push(cluster);
         }
         // Clients are many, all alike and seldom meant: list them last.
-        nodes.sort_by_key(|name| name.starts_with(names::CLIENT));
+        let (clients, mut nodes): (Vec<String>, Vec<String>) =
+            nodes.into_iter().partition(|name| name.starts_with(names::CLIENT));
+        nodes.extend(clients);
         let roles = names::ROLES.into_iter().filter(|role| roles.contains(role)).collect();
         Known { zones: &scenario.zones, clusters, roles, nodes }
     }
