@@ -13,6 +13,7 @@ pub mod kernel;
 pub mod machine;
 pub mod network;
 pub mod node;
+pub mod order;
 pub mod paged;
 pub mod paged_log;
 pub mod pending;

@@ -4,6 +4,7 @@ use super::latency::Latencies;
 use crate::check::durability::PromotionLedger;
 use crate::check::history::{HISTORY_MAX, Operation};
 use crate::check::staleness::{AcknowledgedWrites, Stale};
+use crate::engine::order::ascending;
 use crate::engine::{PagedVec, SimDuration, SimTime};
 use crate::workload::client::Completed;
 use crate::workload::operation::{Cause, OperationKind, Outcome};
@@ -53,17 +54,11 @@ impl Recent {
 
     /// Quantiles in ms of those completed in the last second; zero if there were none.
     fn quantiles_ms<const N: usize>(&self, now: SimTime, quantiles: [f64; N]) -> [f64; N] {
-        let mut micros: Vec<u32> = self
-            .0
-            .iter()
-            .rev()
-            .take_while(|(at, _)| now.since(*at) < RECENT_SPAN)
-            .map(|(_, micros)| *micros)
-            .collect();
-        micros.sort_unstable();
+        let recent = self.0.iter().rev().take_while(|(at, _)| now.since(*at) < RECENT_SPAN);
+        let micros = ascending(recent.map(|(_, micros)| u64::from(*micros)));
         quantiles.map(|quantile| {
             let rank = ((micros.len() as f64 * quantile).ceil() as usize).saturating_sub(1);
-            micros.get(rank).map_or(0.0, |micros| f64::from(*micros) / 1e3)
+            micros.get(rank).map_or(0.0, |micros| *micros as f64 / 1e3)
         })
     }
 }

@@ -6,6 +6,7 @@
 //! are the next distinct nodes along the ring, in distinct zones as far as there
 //! are enough of them (as Cassandra's `NetworkTopologyStrategy` places racks).
 
+use crate::engine::order::{key_of_signed, places_by};
 use crate::engine::random::name_hash;
 use crate::engine::{Purpose, Stream};
 
@@ -37,9 +38,9 @@ impl TokenRing {
             let mut stream = Stream::new(seed, Purpose::Token, name_hash(name));
             places.extend((0..virtual_nodes).map(|_| (stream.next_u64() as i64, index as u16)));
         }
-        places.sort_unstable();
-        let tokens: Vec<i64> = places.iter().map(|place| place.0).collect();
-        let owners: Vec<u16> = places.iter().map(|place| place.1).collect();
+        let order = places_by(places.len(), |at| key_of_signed(places[at].0));
+        let tokens: Vec<i64> = order.iter().map(|at| places[*at as usize].0).collect();
+        let owners: Vec<u16> = order.iter().map(|at| places[*at as usize].1).collect();
         let zones: Vec<u8> = nodes.iter().map(|node| node.1).collect();
         let preference =
             (0..owners.len()).flat_map(|at| replicas_from(at, &owners, &zones, replicas)).collect();

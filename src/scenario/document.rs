@@ -5,7 +5,6 @@
 //! third of the worker's download. Here the text is parsed once, into a tree, and
 //! [`Reader`] is all that is compiled per type.
 
-use serde::Serialize;
 use serde::de::value::{BorrowedStrDeserializer, StrDeserializer};
 use serde::de::{
     self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, Unexpected,
@@ -54,11 +53,6 @@ pub fn read<T: DeserializeOwned>(tree: &Value) -> Result<T, ReadError> {
     let path = RefCell::new(Vec::new());
     T::deserialize(Reader { value: tree, path: &path })
         .map_err(|error| ReadError { path: path.take(), message: error.0 })
-}
-
-/// A value as a tree, by way of text: one way of writing JSON is compiled, not two.
-pub fn tree_of(value: &impl Serialize) -> Result<Value, serde_json::Error> {
-    serde_json::to_string(value).and_then(|text| parse_tree(&text))
 }
 
 /// The value at a path.

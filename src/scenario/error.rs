@@ -113,10 +113,10 @@ fn nearest<'a>(name: &str, possible: impl Iterator<Item = &'a str>) -> Option<&'
     if name.len() > 4 * FOUND_CHARS_MAX {
         return None;
     }
-    let lower = name.to_lowercase();
+    let lower = name.to_ascii_lowercase();
     let mut best: Option<(f64, &str)> = None;
     for candidate in possible {
-        let likeness = strsim::jaro_winkler(&lower, &candidate.to_lowercase());
+        let likeness = strsim::jaro_winkler(&lower, &candidate.to_ascii_lowercase());
         if likeness >= LIKENESS_MIN && best.is_none_or(|(most, _)| likeness > most) {
             best = Some((likeness, candidate));
         }

@@ -21,13 +21,19 @@ pub fn parse(json: &str) -> Result<Scenario, ScenarioError> {
     }
     let json = json.trim_start_matches('\u{feff}');
     let tree = parse_tree(json).map_err(unreadable)?;
-    match version(&tree)? {
+    from_tree(&tree, Some(json))
+}
+
+/// Reads a scenario that is parsed already, and checks all of it. Messages name
+/// lines of the text, if it is there.
+pub fn from_tree(tree: &Value, json: Option<&str>) -> Result<Scenario, ScenarioError> {
+    match version(tree)? {
         SCENARIO_VERSION => {}
         // When version 2 comes, version 1 is brought to it here, step by step, as a tree:
-        // `1 => return typed(&to_version_2(tree)?.to_string(), …)`.
+        // `1 => return from_tree(&to_version_2(tree)?, None)`.
         other => return Err(ScenarioError::Version(format!("version is {other}"))),
     }
-    let scenario = typed(json, &tree)?;
+    let scenario = read(tree).map_err(|error| reworded(&error, json, tree))?;
     validate(&scenario)?;
     Ok(scenario)
 }
@@ -54,11 +60,6 @@ fn version(tree: &Value) -> Result<u32, ScenarioError> {
     }
 }
 
-/// Fields and types. The text is there for its lines.
-fn typed(json: &str, tree: &Value) -> Result<Scenario, ScenarioError> {
-    read(tree).map_err(|error| reworded(&error, json, tree))
-}
-
 /// serde_json's message without its place, which stands in fields of its own.
 fn words(error: &serde_json::Error) -> String {
     let place = format!(" at line {} column {}", error.line(), error.column());
@@ -66,9 +67,9 @@ fn words(error: &serde_json::Error) -> String {
     text.strip_suffix(&place).unwrap_or(&text).to_string()
 }
 
-fn reworded(error: &ReadError, json: &str, tree: &Value) -> ScenarioError {
+fn reworded(error: &ReadError, json: Option<&str>, tree: &Value) -> ScenarioError {
     let path = error.path.as_slice();
-    let line = Some(line_of(json, path));
+    let line = json.map(|json| line_of(json, path));
     let found = at(tree, path);
     let text = error.message.as_str();
     let wrong = |field: String, problem: String| ScenarioError::WrongField { field, problem, line };

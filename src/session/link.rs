@@ -38,14 +38,17 @@ const COMPRESSION_LEVEL: u8 = 9;
 const CHECKSUM_BYTES: usize = 4;
 
 /// A run that can be opened again.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ShareLink {
     pub scenario: Scenario,
     pub seed: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub commands: Vec<LoggedCommand>,
     /// Of the run at `at`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_hash: Option<u64>,
     /// Where the run stood.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<SimTime>,
 }
 
@@ -82,31 +85,23 @@ pub enum LinkError {
     After { at: SimTime, end: SimTime },
 }
 
-/// What stands in a link. The scenario stays unread until its version is known.
-#[derive(Serialize, Deserialize)]
+/// What stands in a link, beside its scenario.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Content {
-    scenario: serde_json::Value,
     seed: u64,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     commands: Vec<LoggedCommand>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     trace_hash: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     at: Option<SimTime>,
 }
 
 impl ShareLink {
     /// The text of the link, without `#`.
     pub fn encode(&self) -> Result<String, LinkError> {
-        let content = Content {
-            scenario: document::tree_of(&self.scenario).map_err(not_a_run)?,
-            seed: self.seed,
-            commands: self.commands.clone(),
-            trace_hash: self.trace_hash,
-            at: self.at,
-        };
-        let json = document::tree_of(&content).map_err(not_a_run)?.to_string();
+        let json = serde_json::to_string(self).map_err(not_a_run)?;
         let mut bytes = compress_to_vec(json.as_bytes(), COMPRESSION_LEVEL);
         bytes.extend(checksum(&bytes));
         let link = format!("{VERSION}.{}", URL_SAFE_NO_PAD.encode(bytes));
@@ -122,11 +117,13 @@ impl ShareLink {
             return Err(LinkError::TooLong { chars: link.len() });
         }
         let json = unpack(link.trim().trim_start_matches('#'))?;
-        let content: Content = document::parse_tree(&json)
-            .map_err(not_a_run)
-            .and_then(|tree| document::read(&tree).map_err(not_a_run))?;
+        let mut tree = document::parse_tree(&json).map_err(not_a_run)?;
+        // The scenario has a version of its own, and is read by its own rules.
+        let scenario = tree.as_object_mut().and_then(|fields| fields.remove("scenario"));
+        let scenario = scenario.ok_or_else(|| LinkError::NotARun("the scenario is missing".to_string()))?;
+        let content: Content = document::read(&tree).map_err(not_a_run)?;
         let link = ShareLink {
-            scenario: scenario::parse(&content.scenario.to_string())?,
+            scenario: scenario::parse::from_tree(&scenario, None)?,
             seed: content.seed,
             commands: content.commands,
             trace_hash: content.trace_hash,

@@ -11,6 +11,7 @@ pub enum ToWorker {
     Open {
         scenario: String,
         seed: Option<u64>,
+        #[serde(with = "as_json")]
         commands: Vec<LoggedCommand>,
         play: bool,
     },
@@ -36,7 +37,7 @@ pub enum ToWorker {
     Seek {
         time_ns: u64,
     },
-    Act(Command),
+    Act(#[serde(with = "as_json")] Command),
     SwitchBranch {
         id: u32,
     },
@@ -75,4 +76,25 @@ pub enum FromWorker {
     },
     /// What was asked for can't be done; nothing changed. In words for the user.
     Refused(String),
+}
+
+/// Commands travel as JSON: the code that writes and reads them so is there for
+/// share links, and another copy for postcard would be downloaded too.
+mod as_json {
+    use crate::scenario::document;
+    use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error};
+    use serde::ser::{Error as _, Serialize, Serializer};
+
+    pub fn serialize<T: Serialize, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+        let json = serde_json::to_string(value).map_err(S::Error::custom)?;
+        serializer.serialize_str(&json)
+    }
+
+    pub fn deserialize<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<T, D::Error> {
+        let json = String::deserialize(deserializer)?;
+        let tree = document::parse_tree(&json).map_err(D::Error::custom)?;
+        document::read(&tree).map_err(D::Error::custom)
+    }
 }

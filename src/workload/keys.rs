@@ -2,7 +2,6 @@
 
 use super::operation::KeyId;
 use crate::engine::random::mix;
-use std::io::Cursor;
 use std::rc::Rc;
 
 /// All keys of a run, shared by everything in it.
@@ -90,6 +89,5 @@ fn range_letter(name: &str) -> u8 {
 /// number, as Cassandra's `Murmur3Partitioner` takes them. Cassandra's own
 /// implementation sign-extends bytes above 127, which ASCII names never have.
 pub fn token_of(name: &[u8]) -> i64 {
-    let hash = murmur3::murmur3_x64_128(&mut Cursor::new(name), 0).expect("reading from memory never fails");
-    hash as u64 as i64
+    fastmurmur3::murmur3_x64_128(name, 0) as u64 as i64
 }

@@ -13,7 +13,11 @@ use crate::{checkout, node, process};
 
 /// The features are those that rustc emits for `wasm32-unknown-unknown` by default.
 const ARGUMENTS: &[&str] = &[
-    "-O3",
+    "-Oz",
+    "--flatten",
+    "--rereloop",
+    "-Oz",
+    "-Oz",
     "--enable-bulk-memory",
     "--enable-multivalue",
     "--enable-mutable-globals",

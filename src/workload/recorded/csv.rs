@@ -163,9 +163,19 @@ fn without_outer_blanks(line: &str) -> Result<String, String> {
 }
 
 fn time(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
+    match number(text) {
         Ok(time_ms) if time_ms.abs() <= TIME_MS_MAX => Ok(time_ms),
         _ => Err(format!("the time is {}; it must be a number of milliseconds", quoted(text))),
+    }
+}
+
+/// By serde_json's reader of numbers, the only one that is compiled into the page.
+fn number(text: &str) -> Result<f64, serde_json::Error> {
+    let digits = text.strip_prefix('+').unwrap_or(text);
+    if digits.starts_with('.') {
+        serde_json::from_str(&format!("0{digits}"))
+    } else {
+        serde_json::from_str(digits)
     }
 }
 

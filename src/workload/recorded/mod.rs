@@ -25,6 +25,7 @@
 mod access_log;
 mod csv;
 
+use crate::engine::order::{key_of, places_by};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -200,6 +201,7 @@ struct Entry<'a> {
 }
 
 /// An operation before its time is known to the others.
+#[derive(Clone, Copy)]
 struct Taken {
     time_ms: f64,
     key: u32,
@@ -303,7 +305,8 @@ impl Reading {
             _ if self.skipped == 0 => return Err(RecordingError::Empty),
             _ => return Err(RecordingError::Unreadable { skipped: self.skipped, first: self.first_skipped }),
         };
-        self.operations.sort_by(|a, b| a.time_ms.total_cmp(&b.time_ms));
+        let order = places_by(self.operations.len(), |at| key_of(self.operations[at].time_ms));
+        self.operations = order.iter().map(|at| self.operations[*at as usize]).collect();
         if format == Format::AccessLog {
             spread_over_seconds(&mut self.operations);
         }

@@ -1,0 +1,163 @@
+//! The faults that people choose from, in plain words.
+
+/// One thing that can be done to a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    Partition,
+    Crash,
+    Pause,
+    SlowMachine,
+    Loss,
+    ClockSkew,
+    LoadSpike,
+    HotKey,
+    Restart,
+    SlowDisk,
+    OneWayCut,
+    Delay,
+    Duplication,
+}
+
+/// Amounts to choose from: their unit, the amounts, and which comes first.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Amounts {
+    pub question: &'static str,
+    pub choices: &'static [f64],
+    pub default: f64,
+    pub prefix: &'static str,
+    pub unit: &'static str,
+}
+
+impl Kind {
+    /// The ones to begin with.
+    pub const FIRST: [Kind; 8] = [
+        Kind::Partition,
+        Kind::Crash,
+        Kind::Pause,
+        Kind::SlowMachine,
+        Kind::Loss,
+        Kind::ClockSkew,
+        Kind::LoadSpike,
+        Kind::HotKey,
+    ];
+    pub const MORE: [Kind; 5] =
+        [Kind::Restart, Kind::SlowDisk, Kind::OneWayCut, Kind::Delay, Kind::Duplication];
+
+    /// Its name in scenario files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Partition => "partition",
+            Kind::Crash => "crash",
+            Kind::Pause => "pause",
+            Kind::SlowMachine => "slow_machine",
+            Kind::Loss => "loss",
+            Kind::ClockSkew => "clock_skew",
+            Kind::LoadSpike => "load_spike",
+            Kind::HotKey => "hot_key",
+            Kind::Restart => "restart",
+            Kind::SlowDisk => "slow_disk",
+            Kind::OneWayCut => "one_way_cut",
+            Kind::Delay => "delay",
+            Kind::Duplication => "duplication",
+        }
+    }
+
+    pub fn icon(self) -> &'static str {
+        match self {
+            Kind::Restart => "restart_node",
+            Kind::Pause => "pause_node",
+            other => other.name(),
+        }
+    }
+
+    pub fn title(self) -> &'static str {
+        match self {
+            Kind::Partition => "Cut the network",
+            Kind::Crash => "Crash a node",
+            Kind::Pause => "Pause a node",
+            Kind::SlowMachine => "Slow a node",
+            Kind::Loss => "Lose messages",
+            Kind::ClockSkew => "Skew a clock",
+            Kind::LoadSpike => "Spike the load",
+            Kind::HotKey => "Heat one key",
+            Kind::Restart => "Restart a node",
+            Kind::SlowDisk => "Slow a disk",
+            Kind::OneWayCut => "Cut one way",
+            Kind::Delay => "Delay messages",
+            Kind::Duplication => "Double messages",
+        }
+    }
+
+    /// What it means, in one sentence.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Kind::Partition => "Nothing passes between the two sides. Within a side all is well.",
+            Kind::Crash => {
+                "The process and its memory are gone. When you lift it, it starts again from its disk."
+            }
+            Kind::Pause => {
+                "It stands still, as in a long garbage collection: nothing is lost, everything waits."
+            }
+            Kind::SlowMachine => "Everything that its processor does takes longer.",
+            Kind::Loss => "Some messages never arrive. Connections send them again; gossip does not.",
+            Kind::ClockSkew => "Its clock is wrong, and it does not know.",
+            Kind::LoadSpike => "Clients ask more often.",
+            Kind::HotKey => "One key becomes very popular.",
+            Kind::Restart => "It stops and starts at once, and remembers what its disk does.",
+            Kind::SlowDisk => "Its disk takes longer to read, and to make writes durable.",
+            Kind::OneWayCut => {
+                "Messages pass one way only: requests arrive and answers do not, or the reverse."
+            }
+            Kind::Delay => "Messages take longer.",
+            Kind::Duplication => "Some messages arrive twice.",
+        }
+    }
+
+    /// Whether it acts on nodes that have to be named.
+    pub fn has_target(self) -> bool {
+        matches!(
+            self,
+            Kind::Crash | Kind::Pause | Kind::SlowMachine | Kind::ClockSkew | Kind::Restart | Kind::SlowDisk
+        )
+    }
+
+    /// Whether it acts on messages from somewhere to somewhere.
+    pub fn has_way(self) -> bool {
+        matches!(self, Kind::Loss | Kind::OneWayCut | Kind::Delay | Kind::Duplication)
+    }
+
+    /// Whether it is over as soon as it is done.
+    pub fn is_instant(self) -> bool {
+        self == Kind::Restart
+    }
+
+    pub fn amounts(self) -> Option<Amounts> {
+        let amounts = |question, choices, default, prefix, unit| {
+            Some(Amounts { question, choices, default, prefix, unit })
+        };
+        match self {
+            Kind::SlowMachine => amounts("How much slower?", &[2.0, 5.0, 10.0, 50.0], 10.0, "", "×"),
+            Kind::SlowDisk => amounts("How much slower?", &[5.0, 20.0, 100.0], 20.0, "", "×"),
+            Kind::Loss => amounts("How many are lost?", &[1.0, 5.0, 20.0, 50.0], 20.0, "", " %"),
+            Kind::Duplication => amounts("How many arrive twice?", &[5.0, 20.0, 50.0], 20.0, "", " %"),
+            Kind::Delay => amounts("How much later?", &[10.0, 50.0, 200.0, 1_000.0], 50.0, "", " ms"),
+            Kind::ClockSkew => {
+                amounts("How wrong?", &[-5_000.0, -500.0, 500.0, 5_000.0], 5_000.0, "+", " ms")
+            }
+            Kind::LoadSpike => amounts("How much more?", &[2.0, 4.0, 8.0, 16.0], 4.0, "×", ""),
+            Kind::HotKey => {
+                amounts("How much of all traffic goes to it?", &[20.0, 50.0, 90.0], 50.0, "", " %")
+            }
+            Kind::Partition | Kind::Crash | Kind::Pause | Kind::Restart | Kind::OneWayCut => None,
+        }
+    }
+}
+
+impl Amounts {
+    /// One of its choices, in words.
+    pub fn describe(&self, amount: f64) -> String {
+        let prefix = if self.prefix == "+" && amount < 0.0 { "" } else { self.prefix };
+        // A true minus sign is as wide as the plus.
+        format!("{prefix}{amount}{}", self.unit).replace('-', "−")
+    }
+}

@@ -1,0 +1,214 @@
+//! Where everything of one cluster stands.
+//!
+//! A scene is made for a size in CSS pixels, so that text keeps its size on
+//! every screen. The slow and the fast layer share it.
+
+use super::curve::{Curve, Point};
+use super::{ring_scene, sql_scene};
+use crate::session::frame::{ClusterLayout, LinkLayout, LinkUse};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The form of a mark tells its role before its words do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shape {
+    /// Clients.
+    Box,
+    /// Proxies and ring nodes.
+    Disc,
+    /// Databases.
+    Drum,
+    /// The configuration service.
+    Hexagon,
+}
+
+/// Which way the words beside a mark run.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Words {
+    /// From the mark's middle to the first line's baseline.
+    pub offset: Point,
+    /// `start`, `middle` or `end`.
+    pub anchor: &'static str,
+    /// There is room for a word a line.
+    pub is_narrow: bool,
+}
+
+/// One node, or all clients of one zone.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Mark {
+    pub nodes: Vec<u16>,
+    pub at: Point,
+    pub radius: f32,
+    pub shape: Shape,
+    pub label: String,
+    pub zone: u8,
+    /// Where its state is written; none where there is no room.
+    pub words: Option<Words>,
+}
+
+/// A fixed link as it is drawn.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Line {
+    pub curve: Curve,
+    pub use_for: LinkUse,
+}
+
+/// The name of a column.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Heading {
+    pub at: Point,
+    pub text: &'static str,
+    /// One line for each word: the columns are narrow.
+    pub is_split: bool,
+}
+
+/// The track that ring nodes stand on.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Track {
+    pub centre: Point,
+    pub radius: f32,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Scene {
+    pub width: f32,
+    pub height: f32,
+    pub marks: Vec<Mark>,
+    pub lines: Vec<Line>,
+    pub headings: Vec<Heading>,
+    pub track: Option<Track>,
+    /// The mark of each node.
+    mark_of: Vec<u16>,
+}
+
+impl Scene {
+    /// Places a cluster's nodes.
+    pub fn new(cluster: &ClusterLayout, width: f32, height: f32) -> Scene {
+        let mut scene = Scene {
+            width,
+            height,
+            marks: Vec::new(),
+            lines: Vec::new(),
+            headings: Vec::new(),
+            track: None,
+            mark_of: Vec::new(),
+        };
+        if cluster.nodes.iter().any(|node| node.role == "ring-node") {
+            ring_scene::place(&mut scene, cluster);
+        } else {
+            sql_scene::place(&mut scene, cluster);
+        }
+        scene.index(cluster.nodes.len());
+        scene.draw_lines(cluster);
+        scene
+    }
+
+    pub fn mark_of(&self, node: u16) -> Option<u16> {
+        self.mark_of.get(usize::from(node)).copied().filter(|mark| *mark != u16::MAX)
+    }
+
+    /// The way from one mark to another, round those that stand between them.
+    pub fn curve(&self, from: u16, to: u16) -> Option<Curve> {
+        let a = self.marks.get(usize::from(from))?;
+        let b = self.marks.get(usize::from(to))?;
+        let straight = Curve::between(a.at, a.radius, b.at, b.radius, 0.0);
+        let in_the_way = |curve: &Curve| {
+            self.marks
+                .iter()
+                .enumerate()
+                .filter(|(index, _)| *index != usize::from(from) && *index != usize::from(to))
+                .filter(|(_, mark)| {
+                    (1..8).any(|step| curve.at(step as f32 / 8.0).distance(mark.at) < mark.radius + 5.0)
+                })
+                .map(|(_, mark)| mark.radius)
+                .fold(0.0, f32::max)
+        };
+        let obstacle = in_the_way(&straight);
+        if obstacle == 0.0 {
+            return Some(straight);
+        }
+        // The same side both ways, seen from the page.
+        let left = if a.at.x <= b.at.x { 1.0 } else { -1.0 };
+        [obstacle + 16.0, -(obstacle + 16.0), obstacle + 40.0, -(obstacle + 40.0)]
+            .map(|bend| Curve::between(a.at, a.radius, b.at, b.radius, bend * left))
+            .into_iter()
+            .min_by(|one, other| in_the_way(one).total_cmp(&in_the_way(other)))
+    }
+
+    /// The way between two nodes.
+    pub fn way(&self, from: u16, to: u16) -> Option<Curve> {
+        let (from, to) = (self.mark_of(from)?, self.mark_of(to)?);
+        if from == to { None } else { self.curve(from, to) }
+    }
+
+    fn index(&mut self, node_count: usize) {
+        self.mark_of = vec![u16::MAX; node_count];
+        for (index, mark) in self.marks.iter().enumerate() {
+            for node in &mark.nodes {
+                self.mark_of[usize::from(*node)] = index as u16;
+            }
+        }
+    }
+
+    fn draw_lines(&mut self, cluster: &ClusterLayout) {
+        let marks =
+            |link: &LinkLayout| Some((self.mark_of(link.from)?, self.mark_of(link.to)?, link.use_for));
+        let mut wanted: Vec<(u16, u16, LinkUse)> = cluster.links.iter().filter_map(marks).collect();
+        // On a ring any node may be asked: a line for each would hide the rest.
+        if self.track.is_none() {
+            wanted.extend(self.client_lines(cluster));
+        }
+        let mut drawn = BTreeSet::new();
+        for (from, to, use_for) in wanted {
+            let ends = (from.min(to), from.max(to));
+            if from == to || !drawn.insert((ends, use_for as u8)) {
+                continue;
+            }
+            if let Some(curve) = self.curve(ends.0, ends.1) {
+                self.lines.push(Line { curve, use_for });
+            }
+        }
+    }
+
+    /// From all clients to all query proxies: any may ask any.
+    fn client_lines(&self, cluster: &ClusterLayout) -> Vec<(u16, u16, LinkUse)> {
+        let of_role = |role: &'static str| {
+            let has_role = move |mark: &Mark| {
+                mark.nodes.first().is_some_and(|node| cluster.nodes[usize::from(*node)].role == role)
+            };
+            self.marks
+                .iter()
+                .enumerate()
+                .filter(move |(_, mark)| has_role(mark))
+                .map(|(index, _)| index as u16)
+        };
+        of_role("client")
+            .flat_map(|client| of_role("query-proxy").map(move |proxy| (client, proxy, LinkUse::Query)))
+            .collect()
+    }
+}
+
+/// Clients of one zone stand together: one box for each zone, down a column.
+pub fn place_clients(scene: &mut Scene, cluster: &ClusterLayout, x: f32, top: f32, bottom: f32, radius: f32) {
+    let mut by_zone: BTreeMap<u8, Vec<u16>> = BTreeMap::new();
+    for (index, node) in cluster.nodes.iter().enumerate() {
+        if node.role == "client" {
+            by_zone.entry(node.zone).or_default().push(index as u16);
+        }
+    }
+    let step = (bottom - top) / by_zone.len().max(1) as f32;
+    for (row, (zone, nodes)) in by_zone.into_iter().enumerate() {
+        let label = match nodes.as_slice() {
+            [only] => cluster.nodes[usize::from(*only)].label.clone(),
+            several => format!("×{}", several.len()),
+        };
+        scene.marks.push(Mark {
+            at: Point::new(x, top + step * (row as f32 + 0.5)),
+            radius: radius.min(step * 0.38),
+            shape: Shape::Box,
+            label,
+            zone,
+            words: None,
+            nodes,
+        });
+    }
+}

@@ -1,0 +1,152 @@
+//! The figures above a cluster, in the same order for each, so that the eye compares.
+
+use crate::session::frame::Figures;
+use crate::ui::icon::icon;
+use crate::ui::number;
+use crate::ui::view::View;
+use std::rc::Rc;
+use yew::prelude::*;
+
+/// How worried one should be about a figure.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Tone {
+    Plain,
+    Watch,
+    Bad,
+}
+
+/// One figure: its value, what it is, how worrying.
+struct Figure {
+    value: String,
+    words: &'static str,
+    /// More about it, for who points at it.
+    details: String,
+    tone: Tone,
+}
+
+/// Latencies from here on are worth watching, and bad.
+const LATENCY_MS_WATCH: f64 = 50.0;
+const LATENCY_MS_BAD: f64 = 250.0;
+const LAG_MS_WATCH: f64 = 100.0;
+const LAG_MS_BAD: f64 = 1_000.0;
+/// Shares of what clients asked for that succeed.
+const GOODPUT_WATCH: f64 = 0.97;
+const GOODPUT_BAD: f64 = 0.75;
+
+#[derive(PartialEq)]
+pub struct FigureRow {
+    pub figures: Rc<Figures>,
+}
+
+impl View for FigureRow {
+    fn view(&self) -> Html {
+        html! { <dl class="figures">{ for figures(&self.figures).into_iter().map(show) }</dl> }
+    }
+}
+
+fn show(figure: Figure) -> Html {
+    let (class, sign, words) = match figure.tone {
+        Tone::Plain => ("plain", None, ""),
+        Tone::Watch => ("watch", Some("warning"), "worth watching: "),
+        Tone::Bad => ("bad", Some("bad"), "bad: "),
+    };
+    html! {
+        <div class={class} title={figure.details}>
+            <dt>{ figure.words }</dt>
+            <dd>
+                if !words.is_empty() { <span class="hidden">{ words }</span> }
+                { figure.value }
+                { for sign.map(icon) }
+            </dd>
+        </div>
+    }
+}
+
+fn figures(figures: &Figures) -> Vec<Figure> {
+    let share = figures.goodput_per_second / figures.throughput_per_second.max(1e-9);
+    let asked = figures.throughput_per_second > 0.0;
+    let broken = figures.failed + figures.unknown;
+    let broken_share = broken as f64 / figures.invoked.max(1) as f64;
+    let causes: Vec<String> =
+        figures.causes.iter().map(|(cause, count)| format!("{cause}: {}", number::count(*count))).collect();
+    let per_million = figures.usd_per_million_operations;
+    vec![
+        Figure {
+            value: number::per_second(figures.goodput_per_second),
+            words: "goodput",
+            details: format!(
+                "Operations that succeeded in the last simulated second; clients asked for {}",
+                number::per_second(figures.throughput_per_second)
+            ),
+            tone: tone(asked && share < GOODPUT_WATCH, asked && share < GOODPUT_BAD),
+        },
+        latency("read p99", figures.read_latency_ms_p99, figures.read_latency_ms_p50),
+        latency("write p99", figures.write_latency_ms_p99, figures.write_latency_ms_p50),
+        Figure {
+            value: number::count(figures.stale_reads),
+            words: "stale reads",
+            details: "Reads that returned an older version than one acknowledged before the read began"
+                .to_string(),
+            tone: tone(figures.stale_reads > 0, figures.stale_reads > 0),
+        },
+        Figure {
+            value: format!("{} / {}", number::count(figures.failed), number::count(figures.unknown)),
+            words: "failed / unknown",
+            details: if causes.is_empty() {
+                "Failed: surely not done. Unknown: timed out, it may have happened".to_string()
+            } else {
+                causes.join(", ")
+            },
+            tone: tone(broken > 0, broken_share > 0.01),
+        },
+        Figure {
+            value: number::count(figures.lost_acknowledged_writes),
+            words: "lost writes",
+            details: "Writes that were acknowledged and are gone".to_string(),
+            tone: tone(figures.lost_acknowledged_writes > 0, figures.lost_acknowledged_writes > 0),
+        },
+        Figure {
+            value: figures.replication_lag_ms.map_or("–".to_string(), number::milliseconds),
+            words: "lag",
+            details: "How far the replica that is farthest behind is behind".to_string(),
+            tone: figures
+                .replication_lag_ms
+                .map_or(Tone::Plain, |lag| tone(lag >= LAG_MS_WATCH, lag >= LAG_MS_BAD)),
+        },
+        Figure {
+            value: number::dollars(figures.usd_per_month),
+            words: "a month",
+            details: per_million.map_or_else(
+                || format!("{} an hour", number::dollars(figures.usd_per_hour)),
+                |usd| {
+                    format!(
+                        "{} an hour, {} per million operations",
+                        number::dollars(figures.usd_per_hour),
+                        number::dollars(usd)
+                    )
+                },
+            ),
+            tone: Tone::Plain,
+        },
+    ]
+}
+
+fn latency(words: &'static str, p99_ms: f64, p50_ms: f64) -> Figure {
+    Figure {
+        value: number::milliseconds(p99_ms),
+        words,
+        details: format!(
+            "99 of 100 were faster, in the last simulated second; half were faster than {}",
+            number::milliseconds(p50_ms)
+        ),
+        tone: tone(p99_ms >= LATENCY_MS_WATCH, p99_ms >= LATENCY_MS_BAD),
+    }
+}
+
+fn tone(is_worth_watching: bool, is_bad: bool) -> Tone {
+    match (is_worth_watching, is_bad) {
+        (_, true) => Tone::Bad,
+        (true, false) => Tone::Watch,
+        (false, false) => Tone::Plain,
+    }
+}
