@@ -61,13 +61,13 @@ impl<E> EventQueue<E> {
     }
 
     /// Whether a message can be taken; at this bound the network drops.
-    #[inline]
+    #[inline(always)]
     pub fn has_room(&self) -> bool {
         self.heap.len() < PENDING_BEFORE_MESSAGE_MAX
     }
 
     /// The time of the next event.
-    #[inline]
+    #[inline(always)]
     pub fn next_time(&self) -> Option<SimTime> {
         self.heap.first().map(|key| SimTime(key.time))
     }
@@ -77,7 +77,7 @@ impl<E> EventQueue<E> {
     /// # Panics
     /// If [`PENDING_EVENTS_MAX`] events are pending already: callers that a
     /// user can drive there ask [`has_room`](Self::has_room) first.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, time: SimTime, event: E) {
         assert!(
             self.heap.len() < PENDING_EVENTS_MAX,
@@ -101,7 +101,7 @@ impl<E> EventQueue<E> {
     }
 
     /// Takes the earliest event.
-    #[inline]
+    #[inline(always)]
     pub fn pop(&mut self) -> Option<(SimTime, E)> {
         let first = *self.heap.first()?;
         let last = self.heap.pop().expect("a heap with a first key has a last one");

@@ -66,43 +66,43 @@ impl Stream {
         Stream::new(seed, purpose, name_hash(entity))
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn next_u64(&mut self) -> u64 {
         self.0.next_u64()
     }
 
     /// Uniform in [0, 1), 53 bits.
-    #[inline]
+    #[inline(always)]
     pub fn unit(&mut self) -> f64 {
         (self.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }
 
     /// Uniform in (0, 1]: safe to take the logarithm of.
-    #[inline]
+    #[inline(always)]
     pub fn unit_positive(&mut self) -> f64 {
         1.0 - self.unit()
     }
 
     /// Uniform in 0..bound (Lemire's multiply-shift on 32 bits; its bias is below bound / 2^32).
-    #[inline]
+    #[inline(always)]
     pub fn below(&mut self, bound: u32) -> u32 {
         (((self.next_u64() >> 32) * u64::from(bound)) >> 32) as u32
     }
 
     /// True with the given probability; draws only if it is not certain.
-    #[inline]
+    #[inline(always)]
     pub fn chance(&mut self, probability: f64) -> bool {
         probability >= 1.0 || (probability > 0.0 && self.unit() < probability)
     }
 
     /// Exponential with mean 1.
-    #[inline]
+    #[inline(always)]
     pub fn exponential(&mut self) -> f64 {
         -libm::log(self.unit_positive())
     }
 
     /// Standard normal (Box–Muller, one of the pair).
-    #[inline]
+    #[inline(always)]
     pub fn normal(&mut self) -> f64 {
         let radius = libm::sqrt(-2.0 * libm::log(self.unit_positive()));
         radius * libm::cos(2.0 * std::f64::consts::PI * self.unit())

@@ -44,7 +44,7 @@ impl Default for Trace {
 
 impl Trace {
     /// Folds one thing in: its time, kind, the node it happened to, and a word about it.
-    #[inline]
+    #[inline(always)]
     pub fn fold(&mut self, now: SimTime, kind: TraceKind, node: u32, word: u64) {
         self.entries += 1;
         self.word(now.0);
@@ -53,7 +53,7 @@ impl Trace {
     }
 
     /// Folds one more word of the same thing.
-    #[inline]
+    #[inline(always)]
     pub fn word(&mut self, word: u64) {
         // Multiply and xor-shift: odd multiplier of FxHash, 64-bit arithmetic
         // only, which WebAssembly has too (128-bit products it has not).

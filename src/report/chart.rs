@@ -43,7 +43,7 @@ impl Measure {
     pub fn unit(self) -> &'static str {
         match self {
             Measure::Goodput => "operations a second",
-            Measure::ReadLatency | Measure::WriteLatency => "p99, faint p50",
+            Measure::ReadLatency | Measure::WriteLatency => "p99, p50",
             Measure::StaleReads => "a second",
             Measure::Lag => "log scale",
             Measure::Cost => "dollars an hour",

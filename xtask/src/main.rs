@@ -29,6 +29,7 @@ mod chromium;
 mod commands;
 mod content_version;
 mod debian;
+mod minify;
 mod node;
 mod process;
 mod server;

@@ -1,7 +1,7 @@
 //! The static site in `dist/`.
 //!
-//! Trunk compiles the page and the worker and copies the static files, as `index.html` and `Trunk.toml` say.
-//! Then the WebAssembly is optimised, and `index.html` is told the version of all it loads. The result loads
+//! Trunk compiles the page, which is its own worker, and copies the static files, as `index.html` and `Trunk.toml` say.
+//! Then the WebAssembly is optimised, JavaScript and styles are minified, and `index.html` is told the version of all it loads. The result loads
 //! everything by relative URL: it can be put at any path of any server of static files.
 
 use std::fs;
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 
 use crate::tools::BrowserTools;
-use crate::{checkout, content_version, process, wasm_opt};
+use crate::{checkout, content_version, minify, process, wasm_opt};
 
 /// Builds the site.
 pub fn build(tools: &BrowserTools) -> Result<()> {
@@ -23,17 +23,20 @@ pub fn build(tools: &BrowserTools) -> Result<()> {
     trunk.env_remove("NO_COLOR").env("RUST_LIB_BACKTRACE", "0");
     trunk.current_dir(checkout::root()).args(["build", "--config", "Trunk.toml", "--log", "warn"]);
     process::run(&mut trunk).context("the site could not be built")?;
-    wasm_opt::run(&wasm_files()?)?;
+    wasm_opt::run(&files_of(&["wasm"])?)?;
+    minify::run(&files_of(&["js", "css"])?)?;
     let version = content_version::stamp(&checkout::dist())?;
     println!("The site is in {} (version {version}).", checkout::dist().display());
     Ok(())
 }
 
-fn wasm_files() -> Result<Vec<PathBuf>> {
+/// The files of `dist/` itself with one of these extensions.
+fn files_of(extensions: &[&str]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(checkout::dist()).context("reading dist")? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "wasm") {
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        if extensions.contains(&extension) {
             files.push(path);
         }
     }

@@ -48,6 +48,8 @@ impl App {
     }
 
     fn playground(&self, run: &Run) -> Html {
+        // Suggestions give way when there is something to read.
+        let is_quiet = self.inspected.is_none() && run.story.len() < 6;
         html! {
             <>
                 { draw(Transport {
@@ -75,7 +77,7 @@ impl App {
                             send: self.send.clone(),
                         }) }
                     }
-                    { things_to_try(&run.layout.things_to_try) }
+                    { things_to_try(&run.layout.things_to_try, is_quiet) }
                     <Narrator story={run.story.clone()} hues={run.hues.clone()} names={self.names.clone()} />
                     <Announcer story={run.story.clone()} />
                 </aside>
@@ -144,14 +146,14 @@ impl App {
     }
 }
 
-/// What the scenario suggests.
-fn things_to_try(things: &[String]) -> Html {
+/// What the scenario suggests; folded away or not.
+fn things_to_try(things: &[String], is_open: bool) -> Html {
     if things.is_empty() {
         return Html::default();
     }
     html! {
         <section class="to-try" aria-label="Try this">
-            <details open=true>
+            <details open={is_open}>
                 <summary>{ "Try this" }</summary>
                 <ul class="try">{ for things.iter().map(|thing| html! { <li>{ thing.clone() }</li> }) }</ul>
             </details>

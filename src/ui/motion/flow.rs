@@ -56,7 +56,7 @@ impl Flows {
         let order = places_by(flows.len(), |at| !key_of(flows[at].per_second));
         let bands: Vec<Flow> = order.iter().take(BANDS_MAX).map(|at| flows[*at as usize]).collect();
         let most = bands.first().map_or(1.0, |band| band.per_second);
-        canvas.set_line_cap("round");
+        canvas.set_line_cap("butt");
         for band in &bands {
             let Some(way) = ways.find(band.nodes.0, band.nodes.1) else { continue };
             let strength = (band.per_second / most).sqrt();

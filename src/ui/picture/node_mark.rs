@@ -162,9 +162,10 @@ impl View for NodeMark {
         let is_long = mark.label.chars().count() as f32 * 6.9 > radius * 1.9;
         html! {
             <g id={self.id.clone()} {class} role="button" tabindex={if self.is_tab_stop { "0" } else { "-1" }}
-                aria-haspopup="dialog" aria-label={view.description.clone()}
+                aria-haspopup="dialog"
                 transform={format!("translate({:.1},{:.1})", mark.at.x, mark.at.y)}
                 {onclick} onkeydown={self.on_key.clone()}>
+                <title>{ view.description.clone() }</title>
                 <circle class="hit" r={(radius + 4.0).max(22.0).to_string()} />
                 <circle class="halo" r={(radius + 10.0).to_string()} />
                 { arc(view, radius) }

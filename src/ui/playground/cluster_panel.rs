@@ -11,6 +11,9 @@ use crate::ui::view::{View, draw};
 use std::rc::Rc;
 use yew::prelude::*;
 
+/// Slow enough to follow single messages: one between zones takes about a third of a second.
+const SPEED_OF_MESSAGES: f64 = 0.002;
+
 #[derive(PartialEq)]
 pub struct ClusterPanel {
     pub cluster: u8,
@@ -42,7 +45,7 @@ impl View for ClusterPanel {
                     is_drawing={self.is_drawing} fast={self.fast.clone()} send={self.send.clone()} />
                 <p class="legend">{ legend(is_ring, self.shows_bands) }
                     if self.shows_bands {
-                        <button class="plain inline" onclick={self.send.reform(|_| Message::SetSpeed(0.01))}>{ "slow down to see messages" }</button>
+                        <button class="plain inline" onclick={self.send.reform(|_| Message::SetSpeed(SPEED_OF_MESSAGES))}>{ "slow down to see messages" }</button>
                     }
                 </p>
             </section>
