@@ -186,9 +186,7 @@ impl ConfigService {
             if !pong.primary && self.promotions[shard].is_none() {
                 self.promote_best(shard, true, ctx);
             }
-        } else if (pong.primary && pong.epoch < epoch)
-            || (!pong.primary && (!pong.has_source || pong.epoch < epoch))
-        {
+        } else if pong.epoch < epoch || (!pong.primary && !pong.has_source) {
             let promoting = self.promotions[shard].is_some_and(|promotion| promotion.target == from);
             if !promoting {
                 ctx.send(from, SqlMessage::Follow { epoch, primary });

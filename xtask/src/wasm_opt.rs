@@ -18,6 +18,8 @@ const ARGUMENTS: &[&str] = &[
     "--rereloop",
     "-Oz",
     "-Oz",
+    "--strip-producers",
+    "--strip-target-features",
     "--enable-bulk-memory",
     "--enable-multivalue",
     "--enable-mutable-globals",
