@@ -72,10 +72,6 @@ impl ShardProxy {
         &self.map.shards[self.shard]
     }
 
-    pub fn map_version(&self) -> u32 {
-        self.map.version
-    }
-
     /// Core time for one query.
     pub fn service_time(&self, stream: &mut Stream) -> SimDuration {
         self.settings.shard_proxy_service.sample(stream)

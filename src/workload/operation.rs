@@ -91,8 +91,6 @@ pub enum Cause {
     TooFewReplicas,
     /// The node is not the primary (any more).
     NotPrimary,
-    /// No primary is known for the shard.
-    NoPrimary,
     /// The node is still restoring its data.
     Restoring,
     /// The run ended before the answer came.
@@ -100,13 +98,12 @@ pub enum Cause {
 }
 
 impl Cause {
-    pub const ALL: [Cause; 8] = [
+    pub const ALL: [Cause; 7] = [
         Cause::TimedOut,
         Cause::Overloaded,
         Cause::ClientBusy,
         Cause::TooFewReplicas,
         Cause::NotPrimary,
-        Cause::NoPrimary,
         Cause::Restoring,
         Cause::RunEnded,
     ];
@@ -119,7 +116,6 @@ impl Cause {
             Cause::ClientBusy => "client had too much under way",
             Cause::TooFewReplicas => "too few replicas believed alive",
             Cause::NotPrimary => "refused: not the primary",
-            Cause::NoPrimary => "no primary known",
             Cause::Restoring => "node is restoring its data",
             Cause::RunEnded => "still under way at the end",
         }
