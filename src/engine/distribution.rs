@@ -168,7 +168,7 @@ impl Distribution {
     }
 
     /// Draws a time.
-    #[inline(always)]
+    #[inline]
     pub fn sample(&self, stream: &mut Stream) -> SimDuration {
         match self {
             Distribution::ConstantMs(ms) => SimDuration::from_ms_f64(*ms),

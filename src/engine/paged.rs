@@ -44,13 +44,13 @@ impl<T: Clone> PagedVec<T> {
         self.len == 0
     }
 
-    #[inline(always)]
+    #[inline]
     pub fn get(&self, index: usize) -> Option<&T> {
         self.pages.get(index / PAGE_ENTRIES)?.get(index % PAGE_ENTRIES)
     }
 
     /// Mutable access; copies the page first if a clone shares it.
-    #[inline(always)]
+    #[inline]
     pub fn get_mut(&mut self, index: usize) -> Option<&mut T> {
         Rc::make_mut(self.pages.get_mut(index / PAGE_ENTRIES)?).get_mut(index % PAGE_ENTRIES)
     }

@@ -27,6 +27,7 @@ mod route;
 mod run;
 mod shared;
 mod site;
+mod table;
 mod theme;
 mod view;
 mod worker_link;

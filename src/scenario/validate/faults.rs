@@ -10,7 +10,6 @@ use crate::scenario::fault::{FaultSpec, Selector};
 use crate::scenario::limits::*;
 use crate::scenario::names::{self, Seat};
 use crate::scenario::schema::Scenario;
-use std::collections::BTreeSet;
 
 pub(super) fn check_schedule(scenario: &Scenario) -> Checked {
     length("faults", scenario.faults.len(), 0, FAULTS_MAX, "faults")?;
@@ -83,15 +82,16 @@ struct Known<'a> {
 impl Known<'_> {
     fn of(scenario: &Scenario) -> Known<'_> {
         let mut clusters = Vec::new();
-        let mut roles = BTreeSet::new();
-        let mut seen = BTreeSet::new();
-        let mut nodes = Vec::new();
+        let mut found_roles: Vec<&'static str> = Vec::new();
+        let mut nodes: Vec<String> = Vec::new();
         for section in &scenario.clusters {
             let mut cluster = Vec::new();
             for seat in names::seats(section, &scenario.workload) {
                 let name = seat.name();
-                roles.insert(seat.role());
-                if seen.insert(name.clone()) {
+                if !found_roles.contains(&seat.role()) {
+                    found_roles.push(seat.role());
+                }
+                if !nodes.contains(&name) {
                     nodes.push(name.clone());
                 }
                 cluster.push((name, seat, names::zone_of(section, seat, scenario.zones.len())));
@@ -102,7 +102,7 @@ impl Known<'_> {
         let (clients, mut nodes): (Vec<String>, Vec<String>) =
             nodes.into_iter().partition(|name| name.starts_with(names::CLIENT));
         nodes.extend(clients);
-        let roles = names::ROLES.into_iter().filter(|role| roles.contains(role)).collect();
+        let roles = names::ROLES.into_iter().filter(|role| found_roles.contains(role)).collect();
         Known { zones: &scenario.zones, clusters, roles, nodes }
     }
 

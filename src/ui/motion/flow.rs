@@ -7,8 +7,8 @@
 use super::stage::{Ways, css};
 use crate::engine::order::{key_of, places_by};
 use crate::session::frame::{MessageFrame, MessageUse};
+use crate::ui::table::{Table, pair};
 use crate::ui::theme::Rgb;
-use std::collections::BTreeMap;
 use web_sys::CanvasRenderingContext2d;
 
 /// Real milliseconds over which traffic is smoothed.
@@ -20,7 +20,7 @@ const BANDS_MAX: usize = 64;
 #[derive(Default)]
 pub struct Flows {
     /// By marks; with any pair of nodes between them, to find the way.
-    links: BTreeMap<(u16, u16), Flow>,
+    links: Table<Flow>,
     heard_ms: f64,
 }
 
@@ -42,17 +42,15 @@ impl Flows {
         for message in messages.iter().filter(|message| message.use_for != MessageUse::Gossip) {
             let Some(marks) = ways.marks(message.from, message.to) else { continue };
             let life_ns = message.arrives_ns.saturating_sub(message.sent_ns).max(1_000) as f64;
-            let flow = self
-                .links
-                .entry(marks)
-                .or_insert(Flow { nodes: (message.from, message.to), per_second: 0.0 });
+            let nodes = (message.from, message.to);
+            let flow = self.links.entry(pair(marks.0, marks.1), || Flow { nodes, per_second: 0.0 });
             flow.per_second += share * scale * 1e9 / life_ns;
         }
-        self.links.retain(|_, flow| flow.per_second > 0.5);
+        self.links.retain(|flow| flow.per_second > 0.5);
     }
 
     pub fn draw(&self, canvas: &CanvasRenderingContext2d, ways: &mut Ways, colour: Rgb, fade: f64) {
-        let flows: Vec<Flow> = self.links.values().copied().collect();
+        let flows: Vec<Flow> = self.links.iter().map(|(_, flow)| *flow).collect();
         let order = places_by(flows.len(), |at| !key_of(flows[at].per_second));
         let bands: Vec<Flow> = order.iter().take(BANDS_MAX).map(|at| flows[*at as usize]).collect();
         let most = bands.first().map_or(1.0, |band| band.per_second);

@@ -6,8 +6,8 @@ use super::stops::Stops;
 use crate::engine::order::ascending;
 use crate::session::frame::{ClusterFrame, MessageFrame};
 use crate::ui::picture::{Curve, Cut, Scene};
+use crate::ui::table::{Table, pair};
 use crate::ui::theme::{Colours, Rgb};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use wasm_bindgen::JsCast;
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement};
@@ -47,14 +47,14 @@ pub struct Stage {
 pub struct Ways {
     scene: Option<Rc<Scene>>,
     pub cuts: Rc<Vec<Cut>>,
-    found: BTreeMap<(u16, u16), Option<Curve>>,
+    found: Table<Option<Curve>>,
 }
 
 impl Ways {
     /// From one node to another, a little to the right of the line between them.
     pub fn find(&mut self, from: u16, to: u16) -> Option<Curve> {
         let scene = self.scene.as_ref()?;
-        *self.found.entry((from, to)).or_insert_with(|| Some(scene.way(from, to)?.beside(2.5)))
+        *self.found.entry(pair(from, to), || Some(scene.way(from, to)?.beside(2.5)))
     }
 
     /// The marks that two nodes belong to.
@@ -76,7 +76,7 @@ impl Stage {
     }
 
     pub fn set_scene(&mut self, scene: Rc<Scene>, cuts: Rc<Vec<Cut>>) {
-        self.ways = Ways { scene: Some(scene), cuts, found: BTreeMap::new() };
+        self.ways = Ways { scene: Some(scene), cuts, found: Table::default() };
         self.is_stale = true;
     }
 

@@ -7,7 +7,7 @@
 
 use super::curve::{Curve, Point};
 use super::scene::Scene;
-use std::collections::BTreeMap;
+use crate::ui::table::Table;
 use std::fmt::Write;
 
 /// Pixels between points of the grid.
@@ -39,19 +39,19 @@ impl Cut {
                 (group != GROUP_NONE).then_some((mark.at, mark.radius, group))
             })
             .collect();
-        let mut sizes: BTreeMap<u8, usize> = BTreeMap::new();
+        let mut sizes: Table<usize> = Table::default();
         for (_, _, group) in &posts {
-            *sizes.entry(*group).or_default() += 1;
+            *sizes.entry(u64::from(*group), || 0) += 1;
         }
         if sizes.len() < 2 {
             return None;
         }
         // The largest group is what the others are cut off from.
-        let largest = *sizes.iter().max_by_key(|(_, size)| **size).map(|(group, _)| group)?;
+        let largest = sizes.iter().max_by_key(|(_, size)| *size).map(|(group, _)| *group)?;
         let mut cut = Cut { outline: String::new(), words_at: None, open_way: None, posts };
         let mut line = Vec::new();
-        for group in sizes.keys().filter(|group| **group != largest) {
-            for outline in outlines(scene, |point| cut.depth(point, *group)) {
+        for (group, _) in sizes.iter().filter(|(group, _)| *group != largest) {
+            for outline in outlines(scene, |point| cut.depth(point, *group as u8)) {
                 write_smooth(&outline, &mut cut.outline);
                 line.extend(outline);
             }
@@ -135,10 +135,10 @@ fn outlines(scene: &Scene, depth: impl Fn(Point) -> f32) -> Vec<Vec<Point>> {
     let depth_at = |column: usize, row: usize| depths[row * columns + column];
     // Each edge of the grid that the outline crosses, with the one or two edges where it goes on. An edge is
     // named by its upper left point, doubled, plus one if it runs downwards.
-    let mut next: BTreeMap<usize, [Option<usize>; 2]> = BTreeMap::new();
+    let mut next: Table<[Option<usize>; 2]> = Table::default();
     let mut join = |one: usize, other: usize| {
         for (from, to) in [(one, other), (other, one)] {
-            let ends = next.entry(from).or_default();
+            let ends = next.entry(from as u64, Default::default);
             let free = if ends[0].is_none() { 0 } else { 1 };
             ends[free] = Some(to);
         }
@@ -177,12 +177,12 @@ fn outlines(scene: &Scene, depth: impl Fn(Point) -> f32) -> Vec<Vec<Point>> {
         point(column, row).between(point(far_column, far_row), (near / (near - far)).clamp(0.0, 1.0))
     };
     let mut outlines = Vec::new();
-    while let Some((&start, _)) = next.first_key_value() {
+    while let Some(start) = next.first_key() {
         let mut outline = Vec::new();
-        let mut edge = start;
-        while let Some(ends) = next.remove(&edge) {
+        let mut edge = start as usize;
+        while let Some(ends) = next.remove(edge as u64) {
             outline.push(crossing(edge));
-            match ends.into_iter().flatten().find(|end| next.contains_key(end)) {
+            match ends.into_iter().flatten().find(|end| next.contains(*end as u64)) {
                 Some(end) => edge = end,
                 None => break,
             }

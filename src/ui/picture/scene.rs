@@ -6,7 +6,7 @@
 use super::curve::{Curve, Point};
 use super::{ring_scene, sql_scene};
 use crate::session::frame::{ClusterLayout, LinkLayout, LinkUse};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::ui::table::Table;
 
 /// The form of a mark tells its role before its words do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -157,12 +157,13 @@ impl Scene {
         if self.track.is_none() {
             wanted.extend(self.client_lines(cluster));
         }
-        let mut drawn = BTreeSet::new();
+        let mut drawn: Vec<((u16, u16), LinkUse)> = Vec::new();
         for (from, to, use_for) in wanted {
             let ends = (from.min(to), from.max(to));
-            if from == to || !drawn.insert((ends, use_for as u8)) {
+            if from == to || drawn.contains(&(ends, use_for)) {
                 continue;
             }
+            drawn.push((ends, use_for));
             if let Some(curve) = self.curve(ends.0, ends.1) {
                 self.lines.push(Line { curve, use_for });
             }
@@ -189,14 +190,14 @@ impl Scene {
 
 /// Clients of one zone stand together: one box for each zone, down a column.
 pub fn place_clients(scene: &mut Scene, cluster: &ClusterLayout, x: f32, top: f32, bottom: f32, radius: f32) {
-    let mut by_zone: BTreeMap<u8, Vec<u16>> = BTreeMap::new();
+    let mut by_zone: Table<Vec<u16>> = Table::default();
     for (index, node) in cluster.nodes.iter().enumerate() {
         if node.role == "client" {
-            by_zone.entry(node.zone).or_default().push(index as u16);
+            by_zone.entry(u64::from(node.zone), Vec::new).push(index as u16);
         }
     }
     let step = (bottom - top) / by_zone.len().max(1) as f32;
-    for (row, (zone, nodes)) in by_zone.into_iter().enumerate() {
+    for (row, (zone, nodes)) in by_zone.iter().enumerate() {
         let label = match nodes.as_slice() {
             [only] => cluster.nodes[usize::from(*only)].label.clone(),
             several => format!("×{}", several.len()),
@@ -206,9 +207,9 @@ pub fn place_clients(scene: &mut Scene, cluster: &ClusterLayout, x: f32, top: f3
             radius: radius.min(step * 0.38),
             shape: Shape::Box,
             label,
-            zone,
+            zone: *zone as u8,
             words: None,
-            nodes,
+            nodes: nodes.clone(),
         });
     }
 }
