@@ -10,7 +10,7 @@ pub const COMMANDS_MAX: usize = 1_000;
 /// Something done to a run. Faults are numbered in the order in which they
 /// stand: the scenario's schedule first, then the user's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "commands are few, and most of them begin a fault")]
+#[allow(clippy::large_enum_variant, reason = "commands are few, and most of them begin a fault")]
 pub enum Command {
     /// Begins a fault now, until it is lifted or `for_ms` have passed.
     Begin { fault: FaultSpec, for_ms: Option<f64> },
