@@ -281,7 +281,7 @@ test("the default page is a small download", async () => {
   await opened.close();
 });
 
-test("in Chromium the engine keeps at least 40 % of its native speed", async (context) => {
+test("a measurement: events per second in Chromium against native", async (context) => {
   const native = JSON.parse(await runCommandLine("run", "video-views", "--json"));
   const opened = await openPlayground();
   await button(opened, "Pause").click();
@@ -289,7 +289,7 @@ test("in Chromium the engine keeps at least 40 % of its native speed", async (co
   const began = performance.now();
   await runToTheEnd(opened);
   const perSecond = native.events / ((performance.now() - began) / 1_000);
-  // A measurement, not a gate: a shared machine is no stopwatch.
+  // Not a gate: a shared machine is no stopwatch. What can fail here is the run.
   context.diagnostic(
     `events per second: native ${Math.round(native.events_per_second)}, ` +
       `Chromium ${Math.round(perSecond)} (${Math.round((100 * perSecond) / native.events_per_second)} %)`,
