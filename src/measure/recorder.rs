@@ -88,7 +88,6 @@ pub struct Recorder {
     /// SQL clusters only.
     promotions: Option<PromotionLedger>,
     history: Option<PagedVec<Operation>>,
-    pub history_left_out: u64,
 }
 
 /// Quantiles of one bucket of the series.
@@ -117,7 +116,6 @@ impl Recorder {
             acknowledged: AcknowledgedWrites::new(keys),
             promotions: shards.map(PromotionLedger::new),
             history: None,
-            history_left_out: 0,
         }
     }
 
@@ -171,10 +169,9 @@ impl Recorder {
         let Some(history) = &mut self.history else {
             return;
         };
+        // Who writes it says how many of all operations it holds.
         if history.len() < HISTORY_MAX {
             history.push(operation(done, Some(now)));
-        } else {
-            self.history_left_out += 1;
         }
     }
 

@@ -42,8 +42,4 @@ impl Suspicion {
     pub fn phi(&self, now: SimTime) -> f64 {
         now.since(self.last_news).0 as f64 / self.mean_interval_ns.max(1.0) / std::f64::consts::LN_10
     }
-
-    pub fn mean_interval(&self) -> SimDuration {
-        SimDuration(self.mean_interval_ns as u64)
-    }
 }

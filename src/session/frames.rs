@@ -10,7 +10,7 @@ use crate::cluster::role::Role;
 use crate::cluster::run::{Bucket, ClusterRun};
 use crate::engine::random::mix;
 use crate::engine::world::InFlight;
-use crate::engine::{NodeId, SimDuration, SimTime};
+use crate::engine::{NodeId, SimDuration};
 use crate::measure::recorder::Counts;
 use crate::ring::message::{CLASS_GOSSIP, CLASS_READ_RESPONSE, CLASS_REPAIR, CLASS_WRITE_ACKNOWLEDGEMENT};
 use crate::scenario::fault::FaultSpec;
@@ -306,10 +306,4 @@ fn branch_frame(session: &Session, future: &Future, current: u32) -> BranchFrame
         current: future.id == current,
         label,
     }
-}
-
-/// The time up to which the series is complete.
-pub fn series_complete_until(session: &Session) -> SimTime {
-    let closed = session.clusters().iter().map(|run| run.buckets().len()).min().unwrap_or(0);
-    SimTime(session.bucket().0 * closed as u64)
 }

@@ -59,26 +59,10 @@ pub const CLASS_CONTROL: u8 = FIRST_CLASS + 3;
 
 impl SqlMessage {
     pub fn transport(&self) -> Transport {
-        match self {
-            SqlMessage::Query { .. }
-            | SqlMessage::QueryReply { .. }
-            | SqlMessage::Execute { .. }
-            | SqlMessage::ExecuteReply { .. } => Transport::Pooled,
-            SqlMessage::Pull { .. }
-            | SqlMessage::Replicate { .. }
-            | SqlMessage::Batch { .. }
-            | SqlMessage::SourceAlive { .. }
-            | SqlMessage::SnapshotOffer { .. }
-            | SqlMessage::SnapshotPull { .. }
-            | SqlMessage::SnapshotPage { .. } => Transport::Stream,
-            // A health check opens a connection of its own and gives up on it.
-            SqlMessage::Ping { .. }
-            | SqlMessage::Pong { .. }
-            | SqlMessage::Promote { .. }
-            | SqlMessage::Promoted { .. }
-            | SqlMessage::Follow { .. }
-            | SqlMessage::MapRequest { .. }
-            | SqlMessage::Map(_) => Transport::Pooled,
+        match self.class() {
+            CLASS_REPLICATION => Transport::Stream,
+            // A query takes a connection of a pool; a health check opens one of its own and gives up on it.
+            _ => Transport::Pooled,
         }
     }
 
