@@ -180,7 +180,7 @@ impl Process for Role {
     }
 
     #[inline]
-    fn service_time(&self, message: &Message, stream: &mut Stream) -> SimDuration {
+    fn service_time(&self, message: &Message, _waited: SimDuration, stream: &mut Stream) -> SimDuration {
         match (self, message) {
             (Role::Ring(node), message) => ring_service(node, message, stream),
             (Role::QueryProxy(proxy), Message::Request(_)) => proxy.service_time(stream),

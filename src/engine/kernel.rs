@@ -297,6 +297,7 @@ impl<P: Process> Kernel<P> {
         node: NodeId,
         body: &mut Body<P>,
         job: Job<P::Message, P::Token>,
+        waited: SimDuration,
         duration: SimDuration,
     ) {
         let mut duration = duration;
@@ -305,7 +306,7 @@ impl<P: Process> Kernel<P> {
             self.count_slowed(node);
         }
         body.machine.busy += 1;
-        let running = RunningJob(Running { job, paused_ns: body.paused_total_ns, began: self.now });
+        let running = RunningJob(Running { job, waited, paused_ns: body.paused_total_ns, began: self.now });
         let served = Event::Served { node, incarnation: body.incarnation, running };
         self.queue.push(self.now + duration, served);
     }
@@ -320,9 +321,9 @@ impl<P: Process> Kernel<P> {
         let job = Job::Work { token, duration: duration.max(SimDuration(1)) };
         if body.machine.has_free_core() && body.machine.queue.is_empty() && !body.is_paused() {
             let duration = duration.max(SimDuration(1));
-            self.begin_job(node, body, job, duration);
+            self.begin_job(node, body, job, SimDuration::ZERO, duration);
         } else {
-            body.machine.queue.push_back(job);
+            body.machine.queue.push_back((self.now, job));
         }
     }
 

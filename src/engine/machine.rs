@@ -31,7 +31,8 @@ pub struct Machine<M, K> {
     /// Most jobs that wait; the next one is shed.
     pub queue_limit: u32,
     pub(super) busy: u16,
-    pub(super) queue: VecDeque<Job<M, K>>,
+    /// What waits, and since when.
+    pub(super) queue: VecDeque<(SimTime, Job<M, K>)>,
     /// Core time that finished jobs used, in nanoseconds.
     pub(super) busy_ns: u64,
     pub(super) shed: u64,
@@ -95,6 +96,8 @@ impl<M, K> Machine<M, K> {
 #[derive(Clone)]
 pub(super) struct Running<M, K> {
     pub job: Job<M, K>,
+    /// How long it had waited for its core.
+    pub waited: SimDuration,
     /// How long the process had been paused in total when the job began: if it
     /// is more when the job ends, the job takes that much longer.
     pub paused_ns: u64,

@@ -65,7 +65,9 @@ pub trait Process: Clone {
     fn on_broken(&mut self, peer: NodeId, ctx: &mut Context<Self>);
     fn on_control(&mut self, control: Self::Control, ctx: &mut Context<Self>);
     /// How long a core is occupied by a message, on a machine at full speed.
-    fn service_time(&self, message: &Self::Message, stream: &mut Stream) -> SimDuration;
+    /// `waited` is how long the message stood in the queue before a core took it:
+    /// one that nobody waits for any more need not be served.
+    fn service_time(&self, message: &Self::Message, waited: SimDuration, stream: &mut Stream) -> SimDuration;
 }
 
 /// What a process can do and know while it handles something.
@@ -73,9 +75,15 @@ pub struct Context<'a, P: Process> {
     pub(super) id: NodeId,
     pub(super) kernel: &'a mut Kernel<P>,
     pub(super) body: &'a mut Body<P>,
+    pub(super) waited: SimDuration,
 }
 
-impl<P: Process> Context<'_, P> {
+impl<'a, P: Process> Context<'a, P> {
+    /// For handling what waited for no core.
+    pub(super) fn new(id: NodeId, kernel: &'a mut Kernel<P>, body: &'a mut Body<P>) -> Context<'a, P> {
+        Context { id, kernel, body, waited: SimDuration::ZERO }
+    }
+
     pub fn id(&self) -> NodeId {
         self.id
     }
@@ -83,6 +91,13 @@ impl<P: Process> Context<'_, P> {
     /// Whether the node has never crashed: it starts as an operator set it up.
     pub fn is_first_start(&self) -> bool {
         self.body.incarnation == 0
+    }
+
+    /// How long the message or the work that is handled waited for its core, from its
+    /// arrival to when the core began with it; zero for everything else.
+    #[inline]
+    pub fn waited(&self) -> SimDuration {
+        self.waited
     }
 
     /// The node's monotonic clock: for time-outs and intervals. Skew does not touch it.

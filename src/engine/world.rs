@@ -192,7 +192,7 @@ impl<P: Process> World<P> {
         kernel.trace.fold(kernel.now, TraceKind::Start, node.0.into(), incarnation.into());
         place.body.started = true;
         let image = place.body.disk.image.clone();
-        place.process.on_start(&image, &mut Context { id: node, kernel, body: &mut place.body });
+        place.process.on_start(&image, &mut Context::new(node, kernel, &mut place.body));
         // It missed what the others were told.
         for index in 0..self.kernel.faults.len() {
             if let FaultKind::Control { nodes, begin, .. } = &self.kernel.faults[index].kind
@@ -233,44 +233,46 @@ impl<P: Process> World<P> {
         let (kernel, place) = (&mut self.kernel, &mut self.nodes[node.index()]);
         let body = &mut place.body;
         if body.machine.has_free_core() && !body.is_paused() {
-            self.give_core(node, Job::Message { from, message });
+            self.give_core(node, Job::Message { from, message }, SimDuration::ZERO);
         } else if body.machine.has_room() {
             if body.is_paused() {
                 kernel.count_paused(node, |touched| touched.delayed += 1);
             }
-            body.machine.queue.push_back(Job::Message { from, message });
+            body.machine.queue.push_back((kernel.now, Job::Message { from, message }));
         } else {
             body.machine.shed += 1;
             kernel.trace.fold(kernel.now, TraceKind::Shed, node.0.into(), message.class().into());
             if body.is_paused() {
                 kernel.count_paused(node, |touched| touched.stopped += 1);
             } else {
-                place.process.on_shed(from, message, &mut Context { id: node, kernel, body });
+                place.process.on_shed(from, message, &mut Context::new(node, kernel, body));
             }
         }
     }
 
     /// Begins a job on a free core; one that takes no time is over at once.
     #[inline]
-    fn give_core(&mut self, node: NodeId, job: Job<P::Message, P::Token>) {
+    fn give_core(&mut self, node: NodeId, job: Job<P::Message, P::Token>, waited: SimDuration) {
         let (kernel, place) = (&mut self.kernel, &mut self.nodes[node.index()]);
         let body = &mut place.body;
         let duration = match &job {
-            Job::Message { message, .. } => place.process.service_time(message, &mut body.service_stream),
+            Job::Message { message, .. } => {
+                place.process.service_time(message, waited, &mut body.service_stream)
+            }
             Job::Work { duration, .. } => *duration,
         };
         if duration == SimDuration::ZERO {
             body.machine.served += 1;
-            self.handle(node, job);
+            self.handle(node, job, waited);
         } else {
-            kernel.begin_job(node, body, job, duration);
+            kernel.begin_job(node, body, job, waited, duration);
         }
     }
 
     #[inline]
-    fn handle(&mut self, node: NodeId, job: Job<P::Message, P::Token>) {
+    fn handle(&mut self, node: NodeId, job: Job<P::Message, P::Token>, waited: SimDuration) {
         let (kernel, place) = (&mut self.kernel, &mut self.nodes[node.index()]);
-        let ctx = &mut Context { id: node, kernel, body: &mut place.body };
+        let ctx = &mut Context { id: node, kernel, body: &mut place.body, waited };
         match job {
             Job::Message { from, message } => place.process.on_message(from, message, ctx),
             Job::Work { token, .. } => place.process.on_done(token, ctx),
@@ -296,7 +298,7 @@ impl<P: Process> World<P> {
         body.machine.busy -= 1;
         body.machine.busy_ns += kernel.now.since(running.0.began).0;
         body.machine.served += 1;
-        self.handle(node, running.0.job);
+        self.handle(node, running.0.job, running.0.waited);
         self.begin_queued(node);
     }
 
@@ -308,10 +310,10 @@ impl<P: Process> World<P> {
             if !body.machine.has_free_core() || body.is_paused() {
                 return;
             }
-            let Some(job) = body.machine.queue.pop_front() else {
+            let Some((since, job)) = body.machine.queue.pop_front() else {
                 return;
             };
-            self.give_core(node, job);
+            self.give_core(node, job, self.kernel.now.since(since));
         }
     }
 
@@ -325,7 +327,7 @@ impl<P: Process> World<P> {
             return;
         }
         kernel.trace.fold(kernel.now, TraceKind::Timer, node.0.into(), 0);
-        place.process.on_timer(timer, &mut Context { id: node, kernel, body: &mut place.body });
+        place.process.on_timer(timer, &mut Context::new(node, kernel, &mut place.body));
     }
 
     fn disk_done(&mut self, node: NodeId, incarnation: u32) {
@@ -343,7 +345,7 @@ impl<P: Process> World<P> {
         body.disk.finish(&mut done);
         kernel.drive_disk(node, body);
         for token in done.drain(..) {
-            place.process.on_done(token, &mut Context { id: node, kernel, body: &mut place.body });
+            place.process.on_done(token, &mut Context::new(node, kernel, &mut place.body));
         }
         kernel.done = done;
     }
@@ -378,7 +380,7 @@ impl<P: Process> World<P> {
         if place.body.is_paused() {
             place.body.defer(kernel.now, Event::Broken { node, peer });
         } else if place.body.started {
-            place.process.on_broken(peer, &mut Context { id: node, kernel, body: &mut place.body });
+            place.process.on_broken(peer, &mut Context::new(node, kernel, &mut place.body));
         }
     }
 
@@ -510,7 +512,7 @@ impl<P: Process> World<P> {
             return;
         }
         kernel.trace.fold(kernel.now, TraceKind::Control, node.0.into(), 0);
-        place.process.on_control(control, &mut Context { id: node, kernel, body: &mut place.body });
+        place.process.on_control(control, &mut Context::new(node, kernel, &mut place.body));
     }
 
     /// Derives a node's speed and clock anew from the faults that act on it.

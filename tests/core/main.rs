@@ -3,6 +3,7 @@
 mod command_line;
 mod engine_determinism;
 mod engine_faults;
+mod engine_machine;
 mod engine_network;
 mod engine_queue;
 mod engine_random;

@@ -13,6 +13,8 @@ use faultline::engine::{
 pub struct Probe {
     /// Numbers of the notes that it has got, in order.
     pub heard: Vec<u32>,
+    /// How long each of them, and each operation that was done, had waited for its core.
+    pub waits: Vec<SimDuration>,
 }
 
 #[derive(Clone, Copy)]
@@ -20,6 +22,8 @@ pub struct Note {
     pub number: u32,
     pub transport: Transport,
     pub service: SimDuration,
+    /// If it waits longer for a core, it is not served: it takes no time.
+    pub patience: SimDuration,
 }
 
 /// What a probe can be told to do.
@@ -118,6 +122,7 @@ impl Process for Probe {
 
     fn on_message(&mut self, from: NodeId, note: Note, ctx: &mut Context<Self>) {
         self.heard.push(note.number);
+        self.waits.push(ctx.waited());
         ctx.output(Seen::Note { from, number: note.number });
     }
 
@@ -126,6 +131,7 @@ impl Process for Probe {
     }
 
     fn on_done(&mut self, number: u32, ctx: &mut Context<Self>) {
+        self.waits.push(ctx.waited());
         ctx.output(Seen::Done(number));
     }
 
@@ -158,8 +164,8 @@ impl Process for Probe {
         }
     }
 
-    fn service_time(&self, note: &Note, _: &mut Stream) -> SimDuration {
-        note.service
+    fn service_time(&self, note: &Note, waited: SimDuration, _: &mut Stream) -> SimDuration {
+        if waited > note.patience { SimDuration::ZERO } else { note.service }
     }
 }
 
@@ -171,7 +177,7 @@ pub struct Laboratory {
 
 /// The transport's note of this number, which takes no time to serve.
 pub fn note(transport: Transport, number: u32) -> Note {
-    Note { number, transport, service: SimDuration::ZERO }
+    Note { number, transport, service: SimDuration::ZERO, patience: SimDuration::MAX }
 }
 
 impl Laboratory {
