@@ -1,10 +1,10 @@
 //! The network: what delays, loses, holds back or delivers a message.
 //!
 //! Delays are drawn per link (ordered pair of nodes), from the distribution of
-//! the pair of zones or, where a message class has its own, from that. Three
+//! the pair of zones or, where a message class has its own, from that. Four
 //! transports ([`Transport`]): a *stream* keeps order and retransmits what is
 //! lost, a *pooled* connection is as reliable but one of many, a *datagram* is
-//! on its own.
+//! on its own, and *management* travels beside the network that breaks.
 //!
 //! Retransmission is that of TCP on Linux: the first after 200 ms, doubling
 //! (`TCP_RTO_MIN`; RFC 6298). A connection across a cut stalls; after the cut
@@ -177,7 +177,8 @@ impl<M: Message> Network<M> {
 
     /// When a message that leaves now arrives, faults and its stream's order aside, and counts its bytes.
     #[inline]
-    pub(super) fn arrival(&mut self, now: SimTime, link: usize, class: u8, bytes: u32) -> SimTime {
+    pub(super) fn arrival(&mut self, now: SimTime, link: usize, message: &M) -> SimTime {
+        let (class, bytes) = (message.class(), message.bytes());
         let place = &mut self.links[link];
         let (from, to) = (place.from, place.to);
         let (zone_from, zone_to) = (self.zones[from.index()], self.zones[to.index()]);
@@ -188,7 +189,9 @@ impl<M: Message> Network<M> {
             self.traffic.bytes_cross_zone += u64::from(bytes);
         }
         let mut leaves = now;
-        if let Some(bandwidth) = self.spec.bandwidth {
+        if let Some(bandwidth) = self.spec.bandwidth
+            && message.transport() != Transport::Management
+        {
             leaves = leaves.max(place.wire_clear) + SimDuration((f64::from(bytes) / bandwidth + 0.5) as u64);
             place.wire_clear = leaves;
         }
