@@ -143,6 +143,7 @@ fn cluster(place: usize) -> Measured {
 fn mm1() -> Measured {
     let network = NetworkSpec {
         zones: 1,
+        regions: vec![0],
         delays: vec![Distribution::constant_ms(0.0)],
         local_delay: Distribution::constant_ms(0.0),
         class_delays: Vec::new(),

@@ -285,6 +285,7 @@ fn network(scenario: &Scenario, legs: &[(u8, &Option<Distribution>)]) -> Network
     debug_assert!(class_delays[usize::from(CLASS_REQUEST.max(CLASS_RESPONSE))].is_none());
     NetworkSpec {
         zones,
+        regions: vec![0; zones],
         delays,
         local_delay: Distribution::constant_ms(0.0),
         class_delays,

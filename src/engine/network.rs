@@ -32,6 +32,8 @@ pub const STOPS_REMEMBERED: usize = 128;
 pub struct NetworkSpec {
     /// Number of zones.
     pub zones: usize,
+    /// The region of each zone.
+    pub regions: Vec<u8>,
     /// Delay from zone a to zone b at `a * zones + b`.
     pub delays: Vec<Distribution>,
     /// Delay of a node's messages to itself.
@@ -96,7 +98,9 @@ struct Trouble {
 pub struct Traffic {
     pub messages: u64,
     pub bytes_same_zone: u64,
+    /// Between zones of one region.
     pub bytes_cross_zone: u64,
+    pub bytes_cross_region: u64,
     pub lost: u64,
     pub stopped: u64,
 }
@@ -127,6 +131,7 @@ pub struct Network<M> {
 impl<M: Message> Network<M> {
     pub(super) fn new(seed: u64, spec: NetworkSpec, names: Vec<u64>, zones: Vec<u8>) -> Network<M> {
         assert_eq!(spec.delays.len(), spec.zones * spec.zones, "one delay per ordered pair of zones");
+        assert_eq!(spec.regions.len(), spec.zones, "every zone is in a region");
         assert!(zones.iter().all(|zone| usize::from(*zone) < spec.zones), "every node stands in a zone");
         let nodes = names.len();
         Network {
@@ -185,8 +190,10 @@ impl<M: Message> Network<M> {
         self.traffic.messages += 1;
         if zone_from == zone_to {
             self.traffic.bytes_same_zone += u64::from(bytes);
-        } else {
+        } else if self.spec.regions[usize::from(zone_from)] == self.spec.regions[usize::from(zone_to)] {
             self.traffic.bytes_cross_zone += u64::from(bytes);
+        } else {
+            self.traffic.bytes_cross_region += u64::from(bytes);
         }
         let mut leaves = now;
         if let Some(bandwidth) = self.spec.bandwidth

@@ -208,6 +208,7 @@ fn chatter(seed: u64) -> World<Chatter> {
     let across = Distribution::Lognormal(Lognormal { median_ms: 1.0, sigma: 0.5 });
     let network = NetworkSpec {
         zones: 2,
+        regions: vec![0; 2],
         delays: vec![exponential(5.0), across.clone(), across, exponential(5.0)],
         local_delay: Distribution::constant_ms(0.01),
         class_delays: Vec::new(),

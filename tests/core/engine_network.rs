@@ -20,6 +20,7 @@ fn in_two_zones() -> Vec<NodeSpec> {
 fn zone_delays() -> NetworkSpec {
     NetworkSpec {
         zones: 2,
+        regions: vec![0; 2],
         delays: [1.0, 2.0, 4.0, 8.0].map(Distribution::constant_ms).into(),
         local_delay: Distribution::constant_ms(0.5),
         ..network(Distribution::constant_ms(0.0))
@@ -43,6 +44,29 @@ fn a_message_takes_the_delay_of_its_pair_of_zones_and_local_ones_their_own() {
     let traffic = lab.world.network().traffic();
     assert_eq!((traffic.messages, traffic.bytes_same_zone, traffic.bytes_cross_zone), (5, 3_000, 2_000));
     assert_eq!((traffic.lost, traffic.stopped), (0, 0));
+}
+
+#[test]
+fn bytes_between_regions_are_counted_apart_from_those_between_zones_of_one() {
+    let in_zone = |name, zone| NodeSpec { zone, ..machine(name, 1, 100) };
+    let spec = NetworkSpec {
+        zones: 3,
+        regions: vec![0, 0, 1],
+        delays: vec![Distribution::constant_ms(1.0); 9],
+        ..network(Distribution::constant_ms(1.0))
+    };
+    let nodes = vec![in_zone("a", 0), in_zone("b", 1), in_zone("c", 2), in_zone("d", 2)];
+    let mut lab = Laboratory::on(spec, nodes);
+    let d = NodeId(3);
+    for (from, to) in [(A, A), (C, d), (A, B), (A, C), (C, B), (d, A)] {
+        lab.send(from, to, datagram(0));
+    }
+    lab.run_until_ms(10);
+    let traffic = lab.world.network().traffic();
+    assert_eq!(traffic.messages, 6);
+    assert_eq!(traffic.bytes_same_zone, 2_000);
+    assert_eq!(traffic.bytes_cross_zone, 1_000);
+    assert_eq!(traffic.bytes_cross_region, 3_000);
 }
 
 #[test]

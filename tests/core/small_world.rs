@@ -19,6 +19,7 @@ pub fn machine(name: &str, cores: u16, queue_limit: u32) -> NodeSpec {
 pub fn network(delay: Distribution) -> NetworkSpec {
     NetworkSpec {
         zones: 1,
+        regions: vec![0],
         delays: vec![delay],
         local_delay: Distribution::constant_ms(0.0),
         class_delays: Vec::new(),
