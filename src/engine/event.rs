@@ -3,7 +3,7 @@
 use super::machine::Running;
 use super::node::NodeId;
 use super::process::Process;
-use super::time::SimTime;
+use super::time::{SimDuration, SimTime};
 
 /// Something that will happen.
 #[derive(Clone)]
@@ -46,6 +46,14 @@ pub enum Event<P: Process> {
         node: NodeId,
         incarnation: u32,
         control: P::Control,
+    },
+    PowerOff {
+        node: NodeId,
+        off_for: SimDuration,
+    },
+    /// Void if the node has been switched off for longer since.
+    PowerOn {
+        node: NodeId,
     },
 }
 

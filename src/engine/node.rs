@@ -50,6 +50,8 @@ pub struct Body<P: Process> {
     /// Whether the process runs: not before its start, nor from a crash to the next start.
     pub(super) started: bool,
     pub(super) crashes: u16,
+    /// When its power comes back, while it is switched off.
+    pub(super) off_until: Option<SimTime>,
     pub(super) pauses: u16,
     pub(super) paused_since_ns: u64,
     pub(super) paused_total_ns: u64,
@@ -83,9 +85,9 @@ impl<P: Process> Body<P> {
         self.deferred.push_back((now, event));
     }
 
-    /// Whether it has crashed and not been restarted.
+    /// Whether it has crashed and not been restarted, or is switched off.
     pub fn is_down(&self) -> bool {
-        self.crashes > 0
+        self.crashes > 0 || self.off_until.is_some()
     }
 
     pub fn is_paused(&self) -> bool {

@@ -27,6 +27,8 @@ pub enum TraceKind {
     FaultBegins,
     FaultLifts,
     Control,
+    PowerOff,
+    PowerOn,
 }
 
 /// The running hash and the number of things in it.

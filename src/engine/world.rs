@@ -177,6 +177,8 @@ impl<P: Process> World<P> {
                     self.tell(node, control);
                 }
             }
+            Event::PowerOff { node, off_for } => self.power_off(node, off_for),
+            Event::PowerOn { node } => self.power_on(node),
         }
     }
 
@@ -411,6 +413,7 @@ impl<P: Process> World<P> {
         match kind {
             FaultKind::Crash { disk_lost, .. } => {
                 let lost = self.crash(node, *disk_lost);
+                self.nodes[node.index()].body.crashes += 1;
                 self.kernel.fault_mut(id).touched.stopped += lost;
             }
             FaultKind::Pause { .. } => {
@@ -461,7 +464,6 @@ impl<P: Process> World<P> {
         }
         let place = &mut self.nodes[node.index()];
         let body = &mut place.body;
-        body.crashes += 1;
         body.incarnation += 1;
         body.started = false;
         body.deferred.clear();
@@ -470,10 +472,34 @@ impl<P: Process> World<P> {
         body.machine.clear()
     }
 
-    fn restart(&mut self, node: NodeId) {
+    fn power_off(&mut self, node: NodeId, off_for: SimDuration) {
+        let now = self.kernel.now;
+        self.kernel.trace.fold(now, TraceKind::PowerOff, node.0.into(), off_for.0);
+        if !self.nodes[node.index()].body.is_down() {
+            self.crash(node, false);
+        }
+        let off_until = &mut self.nodes[node.index()].body.off_until;
+        *off_until = (*off_until).max(Some(now + off_for));
+        self.kernel.queue.push(now + off_for, Event::PowerOn { node });
+    }
+
+    fn power_on(&mut self, node: NodeId) {
         let body = &mut self.nodes[node.index()].body;
-        body.crashes -= 1;
-        if body.crashes == 0 {
+        if body.off_until.is_some_and(|until| until <= self.kernel.now) {
+            body.off_until = None;
+            self.kernel.trace.fold(self.kernel.now, TraceKind::PowerOn, node.0.into(), 0);
+            self.start_unless_down(node);
+        }
+    }
+
+    fn restart(&mut self, node: NodeId) {
+        self.nodes[node.index()].body.crashes -= 1;
+        self.start_unless_down(node);
+    }
+
+    fn start_unless_down(&mut self, node: NodeId) {
+        let body = &self.nodes[node.index()].body;
+        if !body.is_down() {
             let start = Event::Start { node, incarnation: body.incarnation };
             self.kernel.queue.push(self.kernel.now, start);
         }
@@ -555,6 +581,7 @@ impl<P: Process> Node<P> {
                 incarnation: 0,
                 started: false,
                 crashes: 0,
+                off_until: None,
                 pauses: 0,
                 paused_since_ns: 0,
                 paused_total_ns: 0,

@@ -5,6 +5,7 @@ mod engine_determinism;
 mod engine_faults;
 mod engine_machine;
 mod engine_network;
+mod engine_power;
 mod engine_queue;
 mod engine_random;
 mod json_schema;

@@ -45,6 +45,10 @@ pub enum Say {
     Append(u32),
     Sync(u32),
     Read(u32),
+    PowerCycle {
+        node: NodeId,
+        off_for: SimDuration,
+    },
     ReportClocks,
     /// Draws from its random stream.
     Draw,
@@ -152,6 +156,12 @@ impl Process for Probe {
             Say::Append(number) => ctx.disk_append(number),
             Say::Sync(number) => ctx.disk_sync(number),
             Say::Read(number) => ctx.disk_read(number),
+            Say::PowerCycle { node, off_for } if node == ctx.id() => {
+                ctx.power_cycle(off_for);
+                // The handler finishes first.
+                ctx.output(Seen::Marked(false));
+            }
+            Say::PowerCycle { node, off_for } => ctx.power_cycle_node(node, off_for),
             Say::ReportClocks => {
                 let (wall_ns, monotonic) = (ctx.local_time(), ctx.monotonic());
                 ctx.output(Seen::Clocks { wall_ns, monotonic });
