@@ -257,7 +257,7 @@ fn node_spec(
         zone: zone_of(section, seat, scenario.zones.len()),
         cores: if is_client { CORES_UNLIMITED } else { machine.cores },
         queue_limit: machine.queue_limit,
-        disk: DiskSpeed { read: disk.read.clone(), sync: disk.fsync.clone() },
+        disk: DiskSpeed { read: disk.read.clone(), sync: disk.fsync.clone(), channels: 1 },
         clock_offset_ns,
     }
 }

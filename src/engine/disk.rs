@@ -1,22 +1,32 @@
 //! A disk: a queue of reads and fsyncs, and what survives a crash.
 //!
-//! Records are appended to a buffer and become durable when an fsync that began
-//! after them completes. Requests that come while an fsync runs share the next
-//! one (group commit). What was not synced is lost in a crash; with the disk
-//! lost, everything is.
+//! Records are appended to a file's buffer and become durable when an fsync of
+//! that file that began after them completes. Requests that come while an fsync
+//! of the file runs or waits share the next one (group commit). What was not
+//! synced is lost in a crash; with the disk lost, everything is.
 //!
-//! Modelled: one device that does one thing at a time, drawn times for a read
-//! and an fsync, group commit. Simplified: appending costs no time of its own
-//! (the fsync pays), and a crash loses the whole buffer, never a part of it.
+//! Modelled: one device with a queue, drawn times for a read and an fsync, two
+//! files that are synced apart from each other, group commit. Requests begin in
+//! the order in which they came, as many at once as the device has channels; of
+//! fsyncs only one at a time, which occupies a channel, and what came after one
+//! that has to wait goes ahead of it. Simplified: appending costs no time of its
+//! own (the fsync pays), a request takes as long beside others as alone, and a
+//! crash loses a file's whole buffer, never a part of it.
 
 use super::distribution::Distribution;
 use std::collections::VecDeque;
 
-/// Most records that may wait unsynced. A process that appends faster than its
-/// disk syncs has to turn work away before ([`Disk::backlog`]).
+/// Most records of one file that may wait unsynced. A process that appends faster
+/// than its disk syncs has to turn work away before ([`Disk::backlog`]).
 pub const UNSYNCED_RECORDS_MAX: usize = 1 << 20;
+/// Most that may wait for the next fsync of one file. A process waits for no more
+/// fsyncs than it has records or requests, which it bounds.
+pub const SYNC_WAITERS_MAX: usize = UNSYNCED_RECORDS_MAX;
+/// Most reads that may wait for a channel; the next is refused.
+pub const READS_WAITING_MAX: usize = 4_096;
 
-/// The durable content of a disk: a fold over the records that were synced.
+/// The durable content of a disk: a fold over the records that were synced, in
+/// the order in which they became durable.
 pub trait DiskImage: Clone + Default {
     type Record: Clone;
     fn apply(&mut self, record: Self::Record);
@@ -28,56 +38,85 @@ impl DiskImage for () {
     fn apply(&mut self, (): ()) {}
 }
 
-/// How long a disk takes.
+/// How long a disk takes, and how much it does at once.
 #[derive(Clone, Debug)]
 pub struct DiskSpeed {
     pub read: Distribution,
     pub sync: Distribution,
+    /// Requests served at once; one is a disk that does one thing at a time.
+    pub channels: u16,
 }
 
 impl Default for DiskSpeed {
     fn default() -> Self {
-        DiskSpeed { read: Distribution::constant_ms(0.1), sync: Distribution::constant_ms(0.5) }
+        DiskSpeed { read: Distribution::constant_ms(0.1), sync: Distribution::constant_ms(0.5), channels: 1 }
     }
+}
+
+/// A file: an fsync makes the records of one durable and leaves the other alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum File {
+    First,
+    Second,
 }
 
 /// What a disk is doing or is asked to do.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Request<K> {
     Read(K),
-    /// Syncs everything appended before it begins.
-    Sync,
+    /// Syncs everything that was appended to the file before it begins.
+    Sync(File),
 }
 
-/// A disk with its buffer and queue.
+/// What was appended to a file, and who waits for it to be durable.
 #[derive(Clone)]
-pub struct Disk<D: DiskImage, K> {
-    pub speed: DiskSpeed,
-    pub(super) image: D,
-    pub(super) unsynced: VecDeque<D::Record>,
-    pub(super) queue: VecDeque<Request<K>>,
-    pub(super) running: Option<Request<K>>,
+struct Buffer<R, K> {
+    unsynced: VecDeque<R>,
     /// Who waits for the fsync that is queued.
-    pub(super) waiting: Vec<K>,
+    waiting: Vec<K>,
     /// Who waits for the fsync that runs, and how many records it covers.
-    pub(super) covered: Vec<K>,
-    pub(super) covered_records: usize,
-    pub(super) sync_queued: bool,
-    pub(super) syncs: u64,
+    covered: Vec<K>,
+    covered_records: usize,
+    sync_queued: bool,
 }
 
-impl<D: DiskImage, K: Copy> Disk<D, K> {
-    pub fn new(speed: DiskSpeed) -> Disk<D, K> {
-        Disk {
-            speed,
-            image: D::default(),
+impl<R, K> Default for Buffer<R, K> {
+    fn default() -> Self {
+        Buffer {
             unsynced: VecDeque::new(),
-            queue: VecDeque::new(),
-            running: None,
             waiting: Vec::new(),
             covered: Vec::new(),
             covered_records: 0,
             sync_queued: false,
+        }
+    }
+}
+
+/// A disk with its buffers and queue.
+#[derive(Clone)]
+pub struct Disk<D: DiskImage, K> {
+    pub(super) speed: DiskSpeed,
+    pub(super) image: D,
+    buffers: [Buffer<D::Record, K>; 2],
+    queue: VecDeque<Request<K>>,
+    reads_waiting: usize,
+    /// Channels at work, and whether an fsync occupies one of them.
+    busy: u16,
+    syncing: bool,
+    syncs: u64,
+}
+
+impl<D: DiskImage, K: Copy> Disk<D, K> {
+    pub fn new(speed: DiskSpeed) -> Disk<D, K> {
+        assert!(speed.channels > 0, "a disk has at least one channel");
+        Disk {
+            speed,
+            image: D::default(),
+            buffers: Default::default(),
+            queue: VecDeque::new(),
+            reads_waiting: 0,
+            busy: 0,
+            syncing: false,
             syncs: 0,
         }
     }
@@ -87,73 +126,99 @@ impl<D: DiskImage, K: Copy> Disk<D, K> {
         &self.image
     }
 
-    /// Records appended and not yet durable.
+    /// Records appended to either file and not yet durable.
     pub fn backlog(&self) -> usize {
-        self.unsynced.len()
+        self.buffers.iter().map(|buffer| buffer.unsynced.len()).sum()
     }
 
-    /// Fsyncs completed.
+    /// Fsyncs completed, of both files.
     pub fn sync_count(&self) -> u64 {
         self.syncs
     }
 
-    pub(super) fn append(&mut self, record: D::Record) {
+    pub(super) fn append(&mut self, file: File, record: D::Record) {
+        let unsynced = &mut self.buffers[file as usize].unsynced;
         assert!(
-            self.unsynced.len() < UNSYNCED_RECORDS_MAX,
-            "disk: more than {UNSYNCED_RECORDS_MAX} unsynced records"
+            unsynced.len() < UNSYNCED_RECORDS_MAX,
+            "disk: more than {UNSYNCED_RECORDS_MAX} unsynced records in a file"
         );
-        self.unsynced.push_back(record);
+        unsynced.push_back(record);
     }
 
-    pub(super) fn request_sync(&mut self, token: Option<K>) {
-        self.waiting.extend(token);
-        if !self.sync_queued {
-            self.sync_queued = true;
-            self.queue.push_back(Request::Sync);
+    pub(super) fn request_sync(&mut self, file: File, token: Option<K>) {
+        let buffer = &mut self.buffers[file as usize];
+        if let Some(token) = token {
+            assert!(
+                buffer.waiting.len() < SYNC_WAITERS_MAX,
+                "disk: more than {SYNC_WAITERS_MAX} wait for one fsync"
+            );
+            buffer.waiting.push(token);
+        }
+        if !buffer.sync_queued {
+            buffer.sync_queued = true;
+            self.queue.push_back(Request::Sync(file));
         }
     }
 
-    /// Begins the next request, if the device is idle and there is one.
+    /// Queues a read; false if too many wait.
+    pub(super) fn request_read(&mut self, token: K) -> bool {
+        let has_room = self.reads_waiting < READS_WAITING_MAX;
+        if has_room {
+            self.reads_waiting += 1;
+            self.queue.push_back(Request::Read(token));
+        }
+        has_room
+    }
+
+    /// Begins the next request, if a channel is free and there is one that can begin.
     pub(super) fn begin_next(&mut self) -> Option<Request<K>> {
-        if self.running.is_some() {
+        if self.busy == self.speed.channels {
             return None;
         }
-        let request = self.queue.pop_front()?;
-        if let Request::Sync = request {
-            self.sync_queued = false;
-            std::mem::swap(&mut self.covered, &mut self.waiting);
-            self.covered_records = self.unsynced.len();
+        // There is an fsync of each file in the queue at most.
+        let at =
+            self.queue.iter().position(|request| !(self.syncing && matches!(request, Request::Sync(_))))?;
+        let request = self.queue.remove(at)?;
+        match request {
+            Request::Read(_) => self.reads_waiting -= 1,
+            Request::Sync(file) => {
+                self.syncing = true;
+                let buffer = &mut self.buffers[file as usize];
+                buffer.sync_queued = false;
+                std::mem::swap(&mut buffer.covered, &mut buffer.waiting);
+                buffer.covered_records = buffer.unsynced.len();
+            }
         }
-        self.running = Some(request);
+        self.busy += 1;
         Some(request)
     }
 
-    /// Ends what runs: what was covered becomes durable. The tokens of those who
-    /// waited are put into `done`.
-    pub(super) fn finish(&mut self, done: &mut Vec<K>) {
-        match self.running.take() {
-            Some(Request::Read(token)) => done.push(token),
-            Some(Request::Sync) => {
+    /// Ends a request that runs: what an fsync covered becomes durable. The tokens
+    /// of those who waited are put into `done`.
+    pub(super) fn finish(&mut self, request: Request<K>, done: &mut Vec<K>) {
+        self.busy -= 1;
+        match request {
+            Request::Read(token) => done.push(token),
+            Request::Sync(file) => {
+                self.syncing = false;
                 self.syncs += 1;
-                for record in self.unsynced.drain(..self.covered_records) {
+                let buffer = &mut self.buffers[file as usize];
+                for record in buffer.unsynced.drain(..buffer.covered_records) {
                     self.image.apply(record);
                 }
-                self.covered_records = 0;
-                done.append(&mut self.covered);
+                buffer.covered_records = 0;
+                done.append(&mut buffer.covered);
             }
-            None => {}
         }
     }
 
     /// Loses what was not durable, or everything.
     pub(super) fn crash(&mut self, disk_lost: bool) {
-        self.unsynced.clear();
+        self.buffers = Default::default();
         self.queue.clear();
-        self.running = None;
-        self.waiting.clear();
-        self.covered.clear();
-        self.covered_records = 0;
-        self.sync_queued = false;
+        self.reads_waiting = 0;
+        self.busy = 0;
+        self.syncing = false;
         if disk_lost {
             self.image = D::default();
         }

@@ -1,5 +1,6 @@
 //! What stands in the event queue of a world.
 
+use super::disk::Request;
 use super::machine::Running;
 use super::node::NodeId;
 use super::process::Process;
@@ -31,6 +32,7 @@ pub enum Event<P: Process> {
     DiskDone {
         node: NodeId,
         incarnation: u32,
+        request: DiskRequest<P>,
     },
     /// Connections on a link that have been stalled too long are given up.
     StallCheck {
@@ -60,3 +62,7 @@ pub enum Event<P: Process> {
 /// A job on a core.
 #[derive(Clone)]
 pub struct RunningJob<P: Process>(pub(super) Running<P::Message, P::Token>);
+
+/// A request on a channel of a disk.
+#[derive(Clone)]
+pub struct DiskRequest<P: Process>(pub(super) Request<P::Token>);

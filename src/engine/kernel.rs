@@ -4,7 +4,7 @@
 //! the faults that act on links; machines and disks are driven by it.
 
 use super::disk::Request;
-use super::event::{Event, RunningJob};
+use super::event::{DiskRequest, Event, RunningJob};
 use super::fault::{ActiveFault, FaultId, FaultKind, Touched};
 use super::machine::{Job, Running};
 use super::network::{Fate, Network, STALLED_MESSAGES_MAX, Stalled, Stop, next_retransmission};
@@ -329,28 +329,29 @@ impl<P: Process> Kernel<P> {
         }
     }
 
-    /// Lets an idle disk begin what waits.
+    /// Lets the free channels of a disk begin what waits.
     pub(super) fn drive_disk(&mut self, node: NodeId, body: &mut Body<P>) {
-        let Some(request) = body.disk.begin_next() else {
-            return;
-        };
-        let speed = &body.disk.speed;
-        let distribution = match request {
-            Request::Read(_) => &speed.read,
-            Request::Sync => &speed.sync,
-        };
-        let mut duration = distribution.sample(&mut body.disk_stream);
-        if body.disk_slow_factor != 1.0 {
-            duration = duration.scaled(body.disk_slow_factor);
-            for fault in &mut self.faults {
-                if let FaultKind::SlowDisk { nodes, .. } = &fault.kind
-                    && nodes.contains(node)
-                {
-                    fault.touched.delayed += 1;
+        while let Some(request) = body.disk.begin_next() {
+            let speed = &body.disk.speed;
+            let distribution = match request {
+                Request::Read(_) => &speed.read,
+                Request::Sync(_) => &speed.sync,
+            };
+            let mut duration = distribution.sample(&mut body.disk_stream);
+            if body.disk_slow_factor != 1.0 {
+                duration = duration.scaled(body.disk_slow_factor);
+                for fault in &mut self.faults {
+                    if let FaultKind::SlowDisk { nodes, .. } = &fault.kind
+                        && nodes.contains(node)
+                    {
+                        fault.touched.delayed += 1;
+                    }
                 }
             }
+            let incarnation = body.incarnation;
+            let done = Event::DiskDone { node, incarnation, request: DiskRequest(request) };
+            self.queue.push(self.now + duration, done);
         }
-        self.queue.push(self.now + duration, Event::DiskDone { node, incarnation: body.incarnation });
     }
 
     pub(super) fn record_output(&mut self, node: NodeId, output: P::Output) {

@@ -24,7 +24,7 @@ pub mod time;
 pub mod trace;
 pub mod world;
 
-pub use disk::{DiskImage, DiskSpeed};
+pub use disk::{DiskImage, DiskSpeed, File};
 pub use distribution::{Distribution, DistributionError};
 pub use fault::{FaultId, FaultKind, NodeSet, Touched};
 pub use network::NetworkSpec;

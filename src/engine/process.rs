@@ -5,7 +5,7 @@
 //! operation or work of its own is done; it answers through its [`Context`].
 //! It never sees the global clock, another process or the scenario.
 
-use super::disk::DiskImage;
+use super::disk::{DiskImage, File};
 use super::event::Event;
 use super::kernel::Kernel;
 use super::node::{Body, NodeId};
@@ -153,31 +153,48 @@ impl<'a, P: Process> Context<'a, P> {
         self.kernel.submit_work(self.id, self.body, token.into(), duration);
     }
 
-    /// Appends a record to the disk's buffer; durable after the next fsync.
+    /// Appends a record to the disk's first file; durable after the next fsync of it.
     #[inline]
     pub fn disk_append(&mut self, record: impl Into<<P::Disk as DiskImage>::Record>) {
-        self.body.disk.append(record.into());
+        self.disk_append_to(File::First, record);
     }
 
-    /// Asks for an fsync; `on_done(token)` follows when all that was appended before is durable.
+    #[inline]
+    pub fn disk_append_to(&mut self, file: File, record: impl Into<<P::Disk as DiskImage>::Record>) {
+        self.body.disk.append(file, record.into());
+    }
+
+    /// Asks for an fsync of the first file; `on_done(token)` follows when all that
+    /// was appended to it before is durable.
     pub fn disk_sync(&mut self, token: impl Into<P::Token>) {
-        self.body.disk.request_sync(Some(token.into()));
+        self.disk_sync_file(File::First, token);
+    }
+
+    pub fn disk_sync_file(&mut self, file: File, token: impl Into<P::Token>) {
+        self.body.disk.request_sync(file, Some(token.into()));
         self.kernel.drive_disk(self.id, self.body);
     }
 
-    /// Asks for an fsync that nobody waits for.
+    /// Asks for an fsync of the first file that nobody waits for.
     pub fn disk_sync_background(&mut self) {
-        self.body.disk.request_sync(None);
+        self.disk_sync_file_background(File::First);
+    }
+
+    pub fn disk_sync_file_background(&mut self, file: File) {
+        self.body.disk.request_sync(file, None);
         self.kernel.drive_disk(self.id, self.body);
     }
 
-    /// Reads from the disk; `on_done(token)` follows.
-    pub fn disk_read(&mut self, token: impl Into<P::Token>) {
-        self.body.disk.queue.push_back(super::disk::Request::Read(token.into()));
+    /// Reads from the disk; `on_done(token)` follows. False if the disk refuses,
+    /// as too many reads wait already: nothing follows then.
+    #[must_use]
+    pub fn disk_read(&mut self, token: impl Into<P::Token>) -> bool {
+        let taken = self.body.disk.request_read(token.into());
         self.kernel.drive_disk(self.id, self.body);
+        taken
     }
 
-    /// Records appended and not yet durable.
+    /// Records appended to either file and not yet durable.
     pub fn disk_backlog(&self) -> usize {
         self.body.disk.backlog()
     }

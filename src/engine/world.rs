@@ -4,7 +4,7 @@
 //! clone shares what neither of the two has written since ([`PagedVec`](super::PagedVec)).
 
 use super::disk::Disk;
-use super::event::{Event, RunningJob};
+use super::event::{DiskRequest, Event, RunningJob};
 use super::fault::{ACTIVE_FAULTS_MAX, ActiveFault, FaultId, FaultKind, Touched};
 use super::kernel::Kernel;
 use super::machine::{Job, Machine};
@@ -168,7 +168,7 @@ impl<P: Process> World<P> {
             Event::Arrive { from, to, sent, message } => self.arrive(from, to, sent, message),
             Event::Served { node, incarnation, running } => self.served(node, incarnation, running),
             Event::Timer { node, incarnation, timer } => self.timer(node, incarnation, timer),
-            Event::DiskDone { node, incarnation } => self.disk_done(node, incarnation),
+            Event::DiskDone { node, incarnation, request } => self.disk_done(node, incarnation, request),
             Event::Start { node, incarnation } => self.start(node, incarnation),
             Event::StallCheck { link } => self.stall_check(link as usize),
             Event::Broken { node, peer } => self.broken(node, peer),
@@ -333,19 +333,19 @@ impl<P: Process> World<P> {
         place.process.on_timer(timer, &mut Context::new(node, kernel, &mut place.body));
     }
 
-    fn disk_done(&mut self, node: NodeId, incarnation: u32) {
+    fn disk_done(&mut self, node: NodeId, incarnation: u32, request: DiskRequest<P>) {
         let (kernel, place) = (&mut self.kernel, &mut self.nodes[node.index()]);
         let body = &mut place.body;
         if body.incarnation != incarnation {
             return;
         }
         if body.is_paused() {
-            body.defer(kernel.now, Event::DiskDone { node, incarnation });
+            body.defer(kernel.now, Event::DiskDone { node, incarnation, request });
             return;
         }
-        kernel.trace.fold(kernel.now, TraceKind::Disk, node.0.into(), body.disk.unsynced.len() as u64);
+        kernel.trace.fold(kernel.now, TraceKind::Disk, node.0.into(), body.disk.backlog() as u64);
         let mut done = std::mem::take(&mut kernel.done);
-        body.disk.finish(&mut done);
+        body.disk.finish(request.0, &mut done);
         kernel.drive_disk(node, body);
         for token in done.drain(..) {
             place.process.on_done(token, &mut Context::new(node, kernel, &mut place.body));

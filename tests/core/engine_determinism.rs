@@ -311,7 +311,7 @@ impl Process for Chatter {
                 ctx.disk_append(self.heard);
                 ctx.disk_sync_background();
             }
-            2 => ctx.disk_read(self.heard),
+            2 => assert!(ctx.disk_read(self.heard), "few read at once"),
             3 => ctx.submit_work(SimDuration(300_000), self.heard),
             _ if remark.hops > 0 => Chatter::remark(remark.hops - 1, ctx),
             _ => ctx.output(Heard(self.heard)),

@@ -2,6 +2,7 @@
 
 mod command_line;
 mod engine_determinism;
+mod engine_disk;
 mod engine_faults;
 mod engine_machine;
 mod engine_network;

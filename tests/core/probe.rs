@@ -5,8 +5,8 @@
 
 use crate::small_world::network;
 use faultline::engine::{
-    Context, DiskImage, Distribution, FaultId, FaultKind, Message, NetworkSpec, NodeId, NodeSet, NodeSpec,
-    Output, Process, SimDuration, SimTime, Stream, Touched, Transport, World,
+    Context, DiskImage, Distribution, FaultId, FaultKind, File, Message, NetworkSpec, NodeId, NodeSet,
+    NodeSpec, Output, Process, SimDuration, SimTime, Stream, Touched, Transport, World,
 };
 
 #[derive(Clone, Default)]
@@ -43,7 +43,10 @@ pub enum Say {
         number: u32,
     },
     Append(u32),
+    AppendTo(File, u32),
     Sync(u32),
+    SyncFile(File, u32),
+    SyncFileBackground(File),
     Read(u32),
     PowerCycle {
         node: NodeId,
@@ -67,6 +70,8 @@ pub enum Seen {
     Timer(u32),
     Done(u32),
     Shed(u32),
+    /// A read from the disk was.
+    Refused(u32),
     Broken(NodeId),
     Clocks {
         wall_ns: u64,
@@ -154,8 +159,15 @@ impl Process for Probe {
             Say::Timer { after, number } => ctx.set_timer(after, number),
             Say::Work { duration, number } => ctx.submit_work(duration, number),
             Say::Append(number) => ctx.disk_append(number),
+            Say::AppendTo(file, number) => ctx.disk_append_to(file, number),
             Say::Sync(number) => ctx.disk_sync(number),
-            Say::Read(number) => ctx.disk_read(number),
+            Say::SyncFile(file, number) => ctx.disk_sync_file(file, number),
+            Say::SyncFileBackground(file) => ctx.disk_sync_file_background(file),
+            Say::Read(number) => {
+                if !ctx.disk_read(number) {
+                    ctx.output(Seen::Refused(number));
+                }
+            }
             Say::PowerCycle { node, off_for } if node == ctx.id() => {
                 ctx.power_cycle(off_for);
                 // The handler finishes first.
