@@ -321,11 +321,11 @@ impl<P: Process> Kernel<P> {
         duration: SimDuration,
     ) {
         let job = Job::Work { token, duration: duration.max(SimDuration(1)) };
-        if body.machine.has_free_core() && body.machine.queue.is_empty() && !body.is_paused() {
+        if body.machine.has_free_core() && body.machine.queue_len() == 0 && !body.is_paused() {
             let duration = duration.max(SimDuration(1));
             self.begin_job(node, body, job, SimDuration::ZERO, duration);
         } else {
-            body.machine.queue.push_back((self.now, job));
+            body.machine.enqueue(self.now, job);
         }
     }
 

@@ -17,6 +17,10 @@ use std::collections::VecDeque;
 /// take no time; of jobs that take time, it serves this many at once).
 pub const CORES_UNLIMITED: u16 = u16::MAX;
 
+/// Most work of a process's own that may wait for a core of its machine. A process
+/// bounds what it submits: it submits the next when one is done, or counts.
+pub const WORK_WAITING_MAX: u32 = 1 << 16;
+
 /// Something that occupies a core.
 #[derive(Clone)]
 pub enum Job<M, K> {
@@ -32,7 +36,9 @@ pub struct Machine<M, K> {
     pub queue_limit: u32,
     pub(super) busy: u16,
     /// What waits, and since when.
-    pub(super) queue: VecDeque<(SimTime, Job<M, K>)>,
+    queue: VecDeque<(SimTime, Job<M, K>)>,
+    /// How much of it is work.
+    work_waiting: u32,
     /// Core time that finished jobs used, in nanoseconds.
     pub(super) busy_ns: u64,
     pub(super) shed: u64,
@@ -42,7 +48,16 @@ pub struct Machine<M, K> {
 impl<M, K> Machine<M, K> {
     pub fn new(cores: u16, queue_limit: u32) -> Machine<M, K> {
         assert!(cores > 0, "a machine has at least one core");
-        Machine { cores, queue_limit, busy: 0, queue: VecDeque::new(), busy_ns: 0, shed: 0, served: 0 }
+        Machine {
+            cores,
+            queue_limit,
+            busy: 0,
+            queue: VecDeque::new(),
+            work_waiting: 0,
+            busy_ns: 0,
+            shed: 0,
+            served: 0,
+        }
     }
 
     /// How many jobs wait for a core.
@@ -78,6 +93,27 @@ impl<M, K> Machine<M, K> {
         self.queue.len() < self.queue_limit as usize
     }
 
+    /// Lets a job wait from `now` on.
+    pub(super) fn enqueue(&mut self, now: SimTime, job: Job<M, K>) {
+        if let Job::Work { .. } = job {
+            assert!(
+                self.work_waiting < WORK_WAITING_MAX,
+                "machine: more than {WORK_WAITING_MAX} pieces of work wait"
+            );
+            self.work_waiting += 1;
+        }
+        self.queue.push_back((now, job));
+    }
+
+    /// The job that has waited longest, and since when.
+    pub(super) fn dequeue(&mut self) -> Option<(SimTime, Job<M, K>)> {
+        let (since, job) = self.queue.pop_front()?;
+        if let Job::Work { .. } = job {
+            self.work_waiting -= 1;
+        }
+        Some((since, job))
+    }
+
     /// How many jobs run and wait.
     pub(super) fn jobs(&self) -> u64 {
         self.queue.len() as u64 + u64::from(self.busy)
@@ -87,6 +123,7 @@ impl<M, K> Machine<M, K> {
     pub(super) fn clear(&mut self) -> u64 {
         let lost = self.jobs();
         self.queue.clear();
+        self.work_waiting = 0;
         self.busy = 0;
         lost
     }

@@ -149,6 +149,9 @@ impl<'a, P: Process> Context<'a, P> {
 
     /// Submits work that takes a core for `duration` (at full speed); `on_done` follows.
     /// It is never shed: the process bounds how much of it there is.
+    ///
+    /// # Panics
+    /// If more than [`WORK_WAITING_MAX`](super::machine::WORK_WAITING_MAX) would wait.
     pub fn submit_work(&mut self, duration: SimDuration, token: impl Into<P::Token>) {
         self.kernel.submit_work(self.id, self.body, token.into(), duration);
     }
@@ -166,6 +169,9 @@ impl<'a, P: Process> Context<'a, P> {
 
     /// Asks for an fsync of the first file; `on_done(token)` follows when all that
     /// was appended to it before is durable.
+    ///
+    /// # Panics
+    /// If more than [`SYNC_WAITERS_MAX`](super::disk::SYNC_WAITERS_MAX) would wait for it.
     pub fn disk_sync(&mut self, token: impl Into<P::Token>) {
         self.disk_sync_file(File::First, token);
     }

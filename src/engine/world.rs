@@ -241,7 +241,7 @@ impl<P: Process> World<P> {
             if body.is_paused() {
                 kernel.count_paused(node, |touched| touched.delayed += 1);
             }
-            body.machine.queue.push_back((kernel.now, Job::Message { from, message }));
+            body.machine.enqueue(kernel.now, Job::Message { from, message });
         } else {
             body.machine.shed += 1;
             kernel.trace.fold(kernel.now, TraceKind::Shed, node.0.into(), message.class().into());
@@ -297,7 +297,7 @@ impl<P: Process> World<P> {
             kernel.queue.push(due, Event::Served { node, incarnation, running });
             return;
         }
-        kernel.trace.fold(kernel.now, TraceKind::Serve, node.0.into(), body.machine.queue.len() as u64);
+        kernel.trace.fold(kernel.now, TraceKind::Serve, node.0.into(), body.machine.queue_len() as u64);
         body.machine.busy -= 1;
         body.machine.busy_ns += kernel.now.since(running.0.began).0;
         body.machine.served += 1;
@@ -313,7 +313,7 @@ impl<P: Process> World<P> {
             if !body.machine.has_free_core() || body.is_paused() {
                 return;
             }
-            let Some((since, job)) = body.machine.queue.pop_front() else {
+            let Some((since, job)) = body.machine.dequeue() else {
                 return;
             };
             self.give_core(node, job, self.kernel.now.since(since));

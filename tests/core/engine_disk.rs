@@ -4,7 +4,7 @@
 
 use crate::probe::{Laboratory, Say, Seen};
 use crate::small_world::machine;
-use faultline::engine::disk::READS_WAITING_MAX;
+use faultline::engine::disk::{READS_WAITING_MAX, SYNC_WAITERS_MAX, UNSYNCED_RECORDS_MAX};
 use faultline::engine::{DiskSpeed, FaultKind, File, NodeId, NodeSpec, SimTime};
 
 const A: NodeId = NodeId(0);
@@ -177,4 +177,30 @@ fn a_disk_refuses_reads_when_too_many_wait_and_takes_them_again_later() {
     lab.tell(A, Say::Read(9));
     lab.run_until_ms(1_002);
     assert_eq!(lab.seen_by(A).last(), Some(&(1_001.1, Seen::Done(9))));
+}
+
+#[test]
+#[should_panic(expected = "disk: more than 1048576 wait for one fsync")]
+fn more_waiters_for_an_fsync_than_may_wait_are_a_broken_invariant() {
+    let mut lab = probe(1);
+    // One that runs, and one for the other file, do not count.
+    lab.tell(A, Say::Sync(0));
+    lab.tell(A, Say::SyncFile(File::Second, 0));
+    for _ in 0..SYNC_WAITERS_MAX {
+        lab.tell(A, Say::Sync(1));
+    }
+    lab.tell(A, Say::SyncFile(File::Second, 2));
+    lab.tell(A, Say::Sync(3));
+}
+
+#[test]
+#[should_panic(expected = "disk: more than 1048576 unsynced records in a file")]
+fn more_unsynced_records_than_a_file_may_have_are_a_broken_invariant() {
+    let mut lab = probe(1);
+    for number in 0..UNSYNCED_RECORDS_MAX as u32 {
+        lab.tell(A, Say::Append(number));
+    }
+    lab.tell(A, Say::AppendTo(File::Second, 0));
+    assert_eq!(lab.world.body(A).disk().backlog(), UNSYNCED_RECORDS_MAX + 1);
+    lab.tell(A, Say::Append(0));
 }

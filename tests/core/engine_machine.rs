@@ -4,6 +4,7 @@
 
 use crate::probe::{Laboratory, Note, Say, Seen, note};
 use crate::small_world::machine;
+use faultline::engine::machine::WORK_WAITING_MAX;
 use faultline::engine::{FaultKind, NodeId, SimDuration, Transport};
 
 const A: NodeId = NodeId(0);
@@ -87,4 +88,35 @@ fn a_server_that_is_told_the_wait_spends_no_time_on_what_waited_too_long() {
     assert_eq!(lab.notes_to(B), [(5.0, 1), (9.0, 2), (9.0, 3), (9.0, 4)]);
     assert_eq!(waits_ms(&lab, B), [0.0, 4.0, 8.0, 8.0]);
     assert_eq!(lab.world.body(B).machine().busy_time(), ms(8));
+}
+
+/// One piece of work runs; all that there is room for waits.
+fn with_all_the_work_that_may_wait() -> Laboratory {
+    let mut lab = two_probes();
+    for number in 0..=WORK_WAITING_MAX {
+        lab.tell(B, Say::Work { duration: ms(1), number });
+    }
+    lab
+}
+
+#[test]
+#[should_panic(expected = "machine: more than 65536 pieces of work wait")]
+fn more_work_than_may_wait_is_a_broken_invariant() {
+    let mut lab = with_all_the_work_that_may_wait();
+    lab.tell(B, Say::Work { duration: ms(1), number: 0 });
+}
+
+#[test]
+fn work_that_has_got_its_core_or_was_lost_in_a_crash_no_longer_waits() {
+    let mut lab = with_all_the_work_that_may_wait();
+    lab.run_until_ms(1);
+    lab.tell(B, Say::Work { duration: ms(1), number: 0 });
+    assert_eq!(lab.world.body(B).machine().queue_len(), WORK_WAITING_MAX as usize);
+    let crash = lab.begin(FaultKind::Crash { nodes: lab.set(&[B]), disk_lost: false });
+    lab.lift(crash);
+    lab.run_until_ms(2);
+    for number in 0..=WORK_WAITING_MAX {
+        lab.tell(B, Say::Work { duration: ms(1), number });
+    }
+    assert_eq!(lab.world.body(B).machine().queue_len(), WORK_WAITING_MAX as usize);
 }
