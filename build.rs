@@ -8,9 +8,9 @@ use std::{env, fs};
 /// Role name and the module whose doc is its model card.
 const CARDS: [(&str, &str); 6] = [
     ("client", "src/workload/client.rs"),
-    ("query-proxy", "src/sql/query_proxy.rs"),
-    ("config", "src/sql/config_service.rs"),
-    ("shard-proxy", "src/sql/shard_proxy.rs"),
+    ("query-proxy", "src/sql/query_proxy/mod.rs"),
+    ("config", "src/sql/config_service/mod.rs"),
+    ("shard-proxy", "src/sql/shard_proxy/mod.rs"),
     ("mysql", "src/sql/mysql/mod.rs"),
     ("ring-node", "src/ring/ring_node.rs"),
 ];

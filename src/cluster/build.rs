@@ -1,7 +1,8 @@
 //! Builds a world from a cluster's part of a scenario.
 
 use super::message::{CLASS_REQUEST, CLASS_RESPONSE};
-use super::role::{MySqlRole, Role};
+use super::role::Role;
+use super::sql_settings::sql_settings;
 use crate::engine::machine::CORES_UNLIMITED;
 use crate::engine::{
     DiskSpeed, Distribution, NetworkSpec, NodeId, NodeSpec, Purpose, SimDuration, Stream, World,
@@ -12,26 +13,22 @@ use crate::ring::message::{
 };
 use crate::ring::ring_node::{CommitLogSync, RingNode, RingSettings};
 use crate::ring::token_ring::TokenRing;
-use crate::scenario::names::{Seat, seats, zone_of};
+use crate::scenario::names::{Seat, seats};
 use crate::scenario::schema::{
     ClusterSection, DiskSection, MachineSection, PayloadBytes, ReadFrom, RingSection, Scenario, SqlSection,
-    SyncPolicy,
+    SyncPolicy, WorkloadSection,
 };
 use crate::sql::config_service::ConfigService;
 use crate::sql::mysql::MySql;
 use crate::sql::query_proxy::QueryProxy;
-use crate::sql::settings::{BinlogSync, ReadRouting, SqlSettings};
-use crate::sql::shard_map::{ShardEntry, ShardMap};
+use crate::sql::shard_map::ShardMap;
 use crate::sql::shard_proxy::ShardProxy;
 use crate::workload::client::{Client, ClientSettings};
-use crate::workload::generator::{Generated, Generator, Source, Traffic};
+use crate::workload::generator::{Generated, Generator, QueryShares, Source, Traffic};
 use crate::workload::keys::KeySpace;
 use crate::workload::recorded::Recording;
 use crate::workload::zipf::Zipf;
 use std::rc::Rc;
-
-/// Queries that a query proxy has under way at most.
-const QUERY_PROXY_IN_FLIGHT_MAX: usize = 4_096;
 
 /// The traffic that all clusters of a run share.
 pub fn traffic(scenario: &Scenario, recording: Option<Rc<Recording>>) -> Rc<Traffic> {
@@ -46,6 +43,7 @@ pub fn traffic(scenario: &Scenario, recording: Option<Rc<Recording>>) -> Rc<Traf
             let generated = Generated {
                 rate_per_s: workload.rate_per_s,
                 reads: workload.reads,
+                queries: queries(workload),
                 popularity: Zipf::new(workload.keys, workload.zipf_theta),
                 payload_bytes,
             };
@@ -53,6 +51,12 @@ pub fn traffic(scenario: &Scenario, recording: Option<Rc<Recording>>) -> Rc<Traf
         }
     };
     Rc::new(Traffic { keys, source, clients: workload.clients })
+}
+
+fn queries(workload: &WorkloadSection) -> QueryShares {
+    let WorkloadSection { scans, tops, joins, query_rows, .. } = *workload;
+    let rows = if scans + tops + joins > 0.0 { query_rows } else { 0 };
+    QueryShares { scans, tops, joins, rows }
 }
 
 /// A cluster that is about to start: its seats in the order of its nodes, and its world.
@@ -83,71 +87,25 @@ fn build_sql(
     traffic: &Rc<Traffic>,
     seed: u64,
 ) -> Built {
-    let nodes_of = |wanted: &dyn Fn(&Seat) -> bool| -> Vec<NodeId> {
-        seats.iter().enumerate().filter(|(_, seat)| wanted(seat)).map(|(at, _)| NodeId(at as u16)).collect()
-    };
-    let query_proxies = nodes_of(&|seat| matches!(seat, Seat::QueryProxy(_)));
-    let shard_proxies = nodes_of(&|seat| matches!(seat, Seat::ShardProxy { .. }));
-    let config = nodes_of(&|seat| matches!(seat, Seat::Config))[0];
-    let shards = sql
-        .shards
-        .iter()
-        .enumerate()
-        .map(|(at, range)| {
-            let nodes =
-                nodes_of(&|seat| matches!(seat, Seat::Mysql { shard, .. } if *shard as usize == at + 1));
-            ShardEntry {
-                from: first_letter(&range.from),
-                to: first_letter(&range.to),
-                proxy: shard_proxies[at],
-                primary: nodes[0],
-                epoch: 1,
-                nodes,
-            }
-        })
-        .collect();
-    let map = Rc::new(ShardMap { version: 1, shards });
-    let settings = Rc::new(SqlSettings {
-        keys: traffic.keys.clone(),
-        first_map: Rc::clone(&map),
-        config,
-        proxies: query_proxies.iter().chain(&shard_proxies).copied().collect(),
-        reads: match sql.reads {
-            ReadFrom::Primary => ReadRouting::Primary,
-            ReadFrom::Replica => ReadRouting::Replica,
-        },
-        cache_entries: sql.cache.entries,
-        cache_ttl: SimDuration::from_ms_f64(sql.cache.ttl_ms),
-        health_interval: SimDuration::from_ms_f64(sql.health_check.interval_ms),
-        health_timeout: SimDuration::from_ms_f64(sql.health_check.timeout_ms),
-        health_threshold: sql.health_check.threshold,
-        binlog_sync: match sql.binlog_sync {
-            SyncPolicy::EveryWrite => BinlogSync::EveryCommit,
-            SyncPolicy::EveryMs(ms) => BinlogSync::Interval(SimDuration::from_ms_f64(ms)),
-        },
-        proxy_timeout: SimDuration::from_ms_f64(sql.proxy_timeout_ms),
-        proxy_in_flight_max: QUERY_PROXY_IN_FLIGHT_MAX,
-        pool_size: sql.pool_size as usize,
-        query_proxy_service: sql.query_proxy_service.clone(),
-        shard_proxy_service: sql.shard_proxy_service.clone(),
-        read_service: sql.read_service.clone(),
-        write_service: sql.write_service.clone(),
-        apply_service: sql.apply_service.clone(),
-    });
-    let clients = client_settings(scenario, query_proxies);
+    let settings = Rc::new(sql_settings(scenario, section, sql, &seats, traffic));
+    let map = Rc::clone(&settings.first_map);
+    let query_proxies = nodes_of(&seats, |seat| matches!(seat, Seat::QueryProxy(_)));
+    let clients =
+        client_settings(scenario, query_proxies, matches!(sql.reads, ReadFrom::ReadYourWritesWaitMs(_)));
     let nodes = seats
         .iter()
         .map(|seat| {
             let role = match *seat {
                 Seat::QueryProxy(_) => Role::QueryProxy(Box::new(QueryProxy::new(Rc::clone(&settings)))),
-                Seat::Config => Role::Config(Box::new(ConfigService::new(Rc::clone(&settings)))),
-                Seat::ShardProxy { shard } => {
+                Seat::Config(number) => {
+                    Role::Config(Box::new(ConfigService::new(Rc::clone(&settings), number as usize - 1)))
+                }
+                Seat::ShardProxy { shard, .. } => {
                     Role::ShardProxy(Box::new(ShardProxy::new(Rc::clone(&settings), shard as usize - 1)))
                 }
-                Seat::Mysql { shard, .. } => Role::MySql(Box::new(MySqlRole {
-                    server: MySql::new(Rc::clone(&settings), shard as usize - 1),
-                    settings: Rc::clone(&settings),
-                })),
+                Seat::Mysql { shard, .. } => {
+                    Role::MySql(Box::new(MySql::new(Rc::clone(&settings), shard as usize - 1)))
+                }
                 Seat::Client(_) | Seat::RingNode(_) => client(*seat, &clients, traffic, seed),
             };
             let machine = match seat {
@@ -161,6 +119,10 @@ fn build_sql(
     Built { seats, world, ring: None, neighbours: Vec::new(), map: Some(map) }
 }
 
+pub(super) fn nodes_of(seats: &[Seat], wanted: impl Fn(&Seat) -> bool) -> Vec<NodeId> {
+    seats.iter().enumerate().filter(|(_, seat)| wanted(seat)).map(|(at, _)| NodeId(at as u16)).collect()
+}
+
 fn build_ring(
     scenario: &Scenario,
     section: &ClusterSection,
@@ -169,12 +131,11 @@ fn build_ring(
     traffic: &Rc<Traffic>,
     seed: u64,
 ) -> Built {
-    let zones = scenario.zones.len();
     let members: Vec<(usize, String, u8)> = seats
         .iter()
         .enumerate()
         .filter(|(_, seat)| matches!(seat, Seat::RingNode(_)))
-        .map(|(at, seat)| (at, seat.name(), zone_of(section, *seat, zones)))
+        .map(|(at, seat)| (at, seat.name(), scenario.zone_of(section, *seat)))
         .collect();
     let named: Vec<(&str, u8)> = members.iter().map(|(_, name, zone)| (name.as_str(), *zone)).collect();
     let token_ring = TokenRing::new(seed, &named, ring.virtual_nodes, ring.n as usize);
@@ -202,7 +163,7 @@ fn build_ring(
         write_service: ring.write_service.clone(),
         gossip_service: ring.gossip_service.clone(),
     });
-    let clients = client_settings(scenario, nodes);
+    let clients = client_settings(scenario, nodes, false);
     let legs = [
         (CLASS_WRITE_REQUEST, &ring.legs.write_request),
         (CLASS_WRITE_ACKNOWLEDGEMENT, &ring.legs.write_acknowledgement),
@@ -235,9 +196,10 @@ fn client(seat: Seat, settings: &Rc<ClientSettings>, traffic: &Rc<Traffic>, seed
     Role::Client(Box::new(Client::new(Rc::clone(settings), generator, seed, &name)))
 }
 
-fn client_settings(scenario: &Scenario, endpoints: Vec<NodeId>) -> Rc<ClientSettings> {
+fn client_settings(scenario: &Scenario, endpoints: Vec<NodeId>, sends_session: bool) -> Rc<ClientSettings> {
     Rc::new(ClientSettings {
         endpoints,
+        sends_session,
         timeout: SimDuration::from_ms_f64(scenario.workload.timeout_ms),
         in_flight_max: scenario.workload.in_flight_max as usize,
     })
@@ -254,7 +216,7 @@ fn node_spec(
     let is_client = matches!(seat, Seat::Client(_));
     NodeSpec {
         name: seat.name(),
-        zone: zone_of(section, seat, scenario.zones.len()),
+        zone: scenario.zone_of(section, seat),
         cores: if is_client { CORES_UNLIMITED } else { machine.cores },
         queue_limit: machine.queue_limit,
         disk: DiskSpeed { read: disk.read.clone(), sync: disk.fsync.clone(), channels: 1 },
@@ -272,12 +234,13 @@ fn clock_offset_ns(offset: &Distribution, seed: u64, name: &str) -> i64 {
 fn network(scenario: &Scenario, legs: &[(u8, &Option<Distribution>)]) -> NetworkSpec {
     let section = &scenario.network;
     let zones = scenario.zones.len();
-    let delays =
-        (0..zones * zones)
-            .map(|at| {
-                if at / zones == at % zones { section.same_zone.clone() } else { section.cross_zone.clone() }
-            })
-            .collect();
+    let region = |zone: usize| scenario.region_of_zone(zone as u8);
+    let delay = |from: usize, to: usize| match (from == to, region(from) == region(to)) {
+        (true, _) => section.same_zone.clone(),
+        (false, true) => section.cross_zone.clone(),
+        (false, false) => section.cross_region.clone(),
+    };
+    let delays = (0..zones * zones).map(|at| delay(at / zones, at % zones)).collect();
     let mut class_delays = vec![None; usize::from(FIRST_CLASS) + 8];
     for (class, delay) in legs {
         class_delays[usize::from(*class)] = (*delay).clone();
@@ -285,7 +248,7 @@ fn network(scenario: &Scenario, legs: &[(u8, &Option<Distribution>)]) -> Network
     debug_assert!(class_delays[usize::from(CLASS_REQUEST.max(CLASS_RESPONSE))].is_none());
     NetworkSpec {
         zones,
-        regions: vec![0; zones],
+        regions: (0..zones).map(region).collect(),
         delays,
         local_delay: Distribution::constant_ms(0.0),
         class_delays,
@@ -293,8 +256,4 @@ fn network(scenario: &Scenario, legs: &[(u8, &Option<Distribution>)]) -> Network
         bandwidth: section.bandwidth_mbit_per_s.map(|mbit| mbit / 8_000.0),
         stream_timeout: SimDuration::from_ms_f64(section.stream_timeout_ms),
     }
-}
-
-fn first_letter(name: &str) -> u8 {
-    name.bytes().next().unwrap_or(b'A').to_ascii_uppercase()
 }

@@ -114,7 +114,9 @@ impl DiskImage for Image {
                     disk.apply(record);
                 }
             }
-            Record::Sql(SqlRecord::Map(map)) => *self = Image::Config(ConfigDisk { map: Some(map) }),
+            Record::Sql(SqlRecord::Config(record)) => {
+                *self = Image::Config(ConfigDisk { record: Some(record) });
+            }
             Record::Ring(record) => {
                 if !matches!(self, Image::Ring(_)) {
                     *self = Image::Ring(RingDisk::default());

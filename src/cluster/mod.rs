@@ -11,4 +11,5 @@ pub mod message;
 pub mod resolve;
 pub mod role;
 pub mod run;
+mod sql_settings;
 pub mod watcher;

@@ -4,23 +4,21 @@
 //! server drops a packet that it cannot parse.
 
 use super::message::{Image, Message, Output, Timer, Token};
-use crate::engine::{Context, NodeId, Process, SimDuration, Stream};
+use crate::engine::{Context, Message as EngineMessage, NodeId, Process, SimDuration, Stream};
 use crate::ring::message::{RingDisk, RingMessage};
 use crate::ring::ring_node::RingNode;
-use crate::sql::config_service::{ConfigService, Pong};
+use crate::sql::config_service::ConfigService;
 use crate::sql::message::SqlMessage;
-use crate::sql::mysql::MySql;
+use crate::sql::mysql::{Execute, MySql};
 use crate::sql::query_proxy::QueryProxy;
 use crate::sql::record::{ConfigDisk, MySqlDisk};
 use crate::sql::settings::SqlSettings;
 use crate::sql::shard_proxy::ShardProxy;
 use crate::workload::client::{Client, ClientControl};
 use crate::workload::operation::{Cause, Response};
-use std::rc::Rc;
 
-/// Core time for a control message (a health check and the like), and for a page of a copy.
+/// Core time of the configuration service for any message.
 const CONTROL_SERVICE: SimDuration = SimDuration(20_000);
-const SNAPSHOT_PAGE_SERVICE: SimDuration = SimDuration(200_000);
 
 /// What a node is.
 #[derive(Clone)]
@@ -29,21 +27,14 @@ pub enum Role {
     QueryProxy(Box<QueryProxy>),
     Config(Box<ConfigService>),
     ShardProxy(Box<ShardProxy>),
-    MySql(Box<MySqlRole>),
+    MySql(Box<MySql>),
     Ring(Box<RingNode>),
-}
-
-/// A MySQL server with what its machine needs to know of it.
-#[derive(Clone)]
-pub struct MySqlRole {
-    pub server: MySql,
-    pub settings: Rc<SqlSettings>,
 }
 
 impl Role {
     pub fn as_mysql(&self) -> Option<&MySql> {
         match self {
-            Role::MySql(role) => Some(&role.server),
+            Role::MySql(server) => Some(server),
             _ => None,
         }
     }
@@ -87,9 +78,9 @@ impl Process for Role {
                 Image::Config(disk) => config.on_start(disk, ctx),
                 _ => config.on_start(&ConfigDisk::default(), ctx),
             },
-            Role::MySql(role) => match disk {
-                Image::MySql(disk) => role.server.on_start(disk, ctx),
-                _ => role.server.on_start(&MySqlDisk::default(), ctx),
+            Role::MySql(server) => match disk {
+                Image::MySql(disk) => server.on_start(disk, ctx),
+                _ => server.on_start(&MySqlDisk::default(), ctx),
             },
             Role::Ring(node) => match disk {
                 Image::Ring(disk) => node.on_start(disk, ctx),
@@ -103,30 +94,28 @@ impl Process for Role {
         match (self, message) {
             (Role::Ring(node), Message::Ring(message)) => on_ring_message(node, from, message, ctx),
             (Role::Ring(node), Message::Request(request)) => node.on_request(from, request, ctx),
-            (Role::MySql(role), Message::Sql(message)) => {
-                on_mysql_message(&mut role.server, from, message, ctx)
-            }
+            (Role::MySql(server), Message::Sql(message)) => on_mysql_message(server, from, message, ctx),
             (Role::Client(client), Message::Response(response)) => client.on_response(response, ctx),
             (Role::QueryProxy(proxy), Message::Request(request)) => proxy.on_request(from, request, ctx),
             (Role::QueryProxy(proxy), Message::Sql(message)) => match message {
                 SqlMessage::QueryReply { ticket, response } => proxy.on_reply(ticket, response, ctx),
-                SqlMessage::Map(map) => proxy.on_map(map),
+                SqlMessage::Rows { ticket, response, rows } => proxy.on_rows(ticket, response, &rows, ctx),
+                SqlMessage::Map(map) => proxy.on_map(map, ctx),
                 _ => {}
             },
             (Role::ShardProxy(proxy), Message::Sql(message)) => match message {
-                SqlMessage::Query { ticket, request } => proxy.on_query(from, ticket, request, ctx),
-                SqlMessage::ExecuteReply { ticket, response } => proxy.on_reply(ticket, response, ctx),
+                SqlMessage::Query { ticket, request, stamp, remaining } => {
+                    proxy.on_query(from, ticket, request, stamp, remaining, ctx);
+                }
+                SqlMessage::ExecuteReply { ticket, response, executed } => {
+                    proxy.on_reply(ticket, response, executed, ctx);
+                }
+                SqlMessage::Rows { ticket, response, rows } => proxy.on_rows(ticket, response, rows, ctx),
+                SqlMessage::Lag { executed, lag } => proxy.on_lag(from, executed, lag),
                 SqlMessage::Map(map) => proxy.on_map(map),
                 _ => {}
             },
-            (Role::Config(config), Message::Sql(message)) => match message {
-                SqlMessage::Pong { round, primary, epoch, sequence, has_source } => {
-                    config.on_pong(from, Pong { round, primary, epoch, sequence, has_source }, ctx);
-                }
-                SqlMessage::Promoted { epoch, .. } => config.on_promoted(from, epoch, ctx),
-                SqlMessage::MapRequest { version } => config.on_map_request(from, version, ctx),
-                _ => {}
-            },
+            (Role::Config(config), Message::Sql(message)) => config.on_message(from, message, ctx),
             _ => {}
         }
     }
@@ -137,7 +126,7 @@ impl Process for Role {
             (Role::QueryProxy(proxy), Timer::Sql(timer)) => proxy.on_timer(timer, ctx),
             (Role::ShardProxy(proxy), Timer::Sql(timer)) => proxy.on_timer(timer, ctx),
             (Role::Config(config), Timer::Sql(timer)) => config.on_timer(timer, ctx),
-            (Role::MySql(role), Timer::Sql(timer)) => role.server.on_timer(timer, ctx),
+            (Role::MySql(server), Timer::Sql(timer)) => server.on_timer(timer, ctx),
             (Role::Ring(node), Timer::Ring(timer)) => node.on_timer(timer, ctx),
             _ => {}
         }
@@ -145,7 +134,7 @@ impl Process for Role {
 
     fn on_done(&mut self, token: Token, ctx: &mut Context<Self>) {
         match (self, token) {
-            (Role::MySql(role), Token::Sql(token)) => role.server.on_token(token, ctx),
+            (Role::MySql(server), Token::Sql(token)) => server.on_token(token, ctx),
             (Role::Config(config), Token::Sql(token)) => config.on_token(token, ctx),
             (Role::Ring(node), Token::Ring(token)) => node.on_token(token, ctx),
             _ => {}
@@ -155,13 +144,13 @@ impl Process for Role {
     fn on_shed(&mut self, from: NodeId, message: Message, ctx: &mut Context<Self>) {
         match message {
             Message::Request(request) => ctx.send(from, Response::failed(request.id, Cause::Overloaded)),
-            Message::Sql(SqlMessage::Query { ticket, request }) => {
+            Message::Sql(SqlMessage::Query { ticket, request, .. }) => {
                 let response = Response::failed(request.id, Cause::Overloaded);
                 ctx.send(from, SqlMessage::QueryReply { ticket, response });
             }
-            Message::Sql(SqlMessage::Execute { ticket, request }) => {
+            Message::Sql(SqlMessage::Execute { ticket, request, .. }) => {
                 let response = Response::failed(request.id, Cause::Overloaded);
-                ctx.send(from, SqlMessage::ExecuteReply { ticket, response });
+                ctx.send(from, SqlMessage::ExecuteReply { ticket, response, executed: 0 });
             }
             // A coordinator waits for the others; health checks and gossip are missed.
             _ => {}
@@ -180,16 +169,36 @@ impl Process for Role {
     }
 
     #[inline]
-    fn service_time(&self, message: &Message, _waited: SimDuration, stream: &mut Stream) -> SimDuration {
+    fn service_time(&self, message: &Message, waited: SimDuration, stream: &mut Stream) -> SimDuration {
         match (self, message) {
             (Role::Ring(node), message) => ring_service(node, message, stream),
-            (Role::QueryProxy(proxy), Message::Request(_)) => proxy.service_time(stream),
-            (Role::ShardProxy(proxy), Message::Sql(SqlMessage::Query { .. })) => proxy.service_time(stream),
-            (Role::MySql(role), Message::Sql(message)) => mysql_service(&role.settings, message, stream),
+            (Role::QueryProxy(proxy), Message::Request(_)) => {
+                proxy.service_time(stream) + encryption(proxy.settings(), message)
+            }
+            (Role::QueryProxy(proxy), Message::Sql(SqlMessage::Rows { rows, .. })) => {
+                QueryProxy::merge_time(rows) + encryption(proxy.settings(), message)
+            }
+            (Role::QueryProxy(proxy), _) => encryption(proxy.settings(), message),
+            (Role::ShardProxy(proxy), Message::Sql(SqlMessage::Query { remaining, .. })) => {
+                proxy.service_time(*remaining, waited, stream) + encryption(proxy.settings(), message)
+            }
+            (Role::ShardProxy(proxy), _) => encryption(proxy.settings(), message),
+            (Role::MySql(server), Message::Sql(sql)) => {
+                server.service_time(sql, waited, stream) + encryption(server.settings(), message)
+            }
             (Role::Config(_), _) => CONTROL_SERVICE,
             _ => SimDuration::ZERO,
         }
     }
+}
+
+/// Core time for TLS.
+fn encryption(settings: &SqlSettings, message: &Message) -> SimDuration {
+    let cost = &settings.encryption;
+    if cost.per_message == SimDuration::ZERO && cost.per_kilobyte == SimDuration::ZERO {
+        return SimDuration::ZERO;
+    }
+    cost.per_message + cost.per_kilobyte.scaled(f64::from(message.bytes()) / 1_000.0)
 }
 
 fn on_ring_message(node: &mut RingNode, from: NodeId, message: RingMessage, ctx: &mut Context<Role>) {
@@ -206,14 +215,20 @@ fn on_ring_message(node: &mut RingNode, from: NodeId, message: RingMessage, ctx:
 
 fn on_mysql_message(server: &mut MySql, from: NodeId, message: SqlMessage, ctx: &mut Context<Role>) {
     match message {
-        SqlMessage::Execute { ticket, request } => server.on_execute(from, ticket, request, ctx),
+        SqlMessage::Execute { ticket, request, epoch, remaining, wait } => {
+            server.on_execute(from, Execute { ticket, request, epoch, remaining, wait }, ctx);
+        }
+        SqlMessage::LagProbe => server.on_lag_probe(from, ctx),
         SqlMessage::Replicate { epoch, entry, source_sequence } => {
             server.on_replicate(from, epoch, &[entry], source_sequence, ctx);
         }
         SqlMessage::Batch { epoch, entries, source_sequence } => {
             server.on_replicate(from, epoch, &entries, source_sequence, ctx);
         }
-        SqlMessage::SourceAlive { epoch, sequence } => server.on_source_alive(from, epoch, sequence, ctx),
+        SqlMessage::Acknowledge { epoch, sequence } => server.on_acknowledge(from, epoch, sequence, ctx),
+        SqlMessage::SourceAlive { epoch, sequence, local_time } => {
+            server.on_source_alive(from, epoch, sequence, local_time, ctx);
+        }
         SqlMessage::Pull { position } => server.on_pull(from, position, ctx),
         SqlMessage::SnapshotOffer { position, epochs, pages } => {
             server.on_snapshot_offer(from, position, epochs, pages, ctx);
@@ -221,11 +236,13 @@ fn on_mysql_message(server: &mut MySql, from: NodeId, message: SqlMessage, ctx: 
         SqlMessage::SnapshotPull { page } => server.on_snapshot_pull(from, page, ctx),
         SqlMessage::SnapshotPage { page, rows } => server.on_snapshot_page(from, page, rows, ctx),
         SqlMessage::Ping { round } => {
-            let Pong { round, primary, epoch, sequence, has_source } = server.pong(round);
-            ctx.send(from, SqlMessage::Pong { round, primary, epoch, sequence, has_source });
+            if let Some(pong) = server.pong(round) {
+                ctx.send(from, SqlMessage::Pong(pong));
+            }
         }
-        SqlMessage::Promote { epoch } => server.on_promote(from, epoch, ctx),
-        SqlMessage::Follow { epoch, primary } => server.on_follow(epoch, primary, ctx),
+        SqlMessage::Promote { epoch, at_least } => server.on_promote(from, epoch, at_least, ctx),
+        SqlMessage::Shard { version, entry } => server.on_shard(version, &entry, ctx),
+        SqlMessage::LeaseGranted { epoch, asked, length } => server.on_lease_granted(epoch, asked, length),
         _ => {}
     }
 }
@@ -241,17 +258,6 @@ fn ring_service(node: &RingNode, message: &Message, stream: &mut Stream) -> SimD
         Message::Ring(RingMessage::GossipPush { .. } | RingMessage::GossipPull { .. }) => {
             settings.gossip_service.sample(stream)
         }
-        _ => SimDuration::ZERO,
-    }
-}
-
-fn mysql_service(settings: &SqlSettings, message: &SqlMessage, stream: &mut Stream) -> SimDuration {
-    match message {
-        SqlMessage::Execute { request, .. } if request.is_write() => settings.write_service.sample(stream),
-        SqlMessage::Execute { .. } => settings.read_service.sample(stream),
-        SqlMessage::SnapshotPull { .. } | SqlMessage::SnapshotPage { .. } => SNAPSHOT_PAGE_SERVICE,
-        SqlMessage::Ping { .. } | SqlMessage::Promote { .. } | SqlMessage::Follow { .. } => CONTROL_SERVICE,
-        // A replica's applier pays for what arrives, when it executes it.
         _ => SimDuration::ZERO,
     }
 }

@@ -9,12 +9,11 @@ use super::watcher::{Notable, Watcher};
 use crate::check::history::Operation;
 use crate::engine::process::LOCAL_EPOCH_NS;
 use crate::engine::{FaultId, NodeId, PagedVec, SimDuration, SimTime, Touched, World};
-use crate::measure::cost::FixedCost;
+use crate::measure::cost::{FixedCost, PaidBytes};
 use crate::measure::prices::PriceSheet;
 use crate::measure::recorder::{BucketLatency, Counts, Recorder, operation};
 use crate::measure::summary::Summary;
 use crate::scenario::fault::FaultSpec;
-use crate::scenario::names::zone_of;
 use crate::scenario::schema::{ClusterSection, Scenario};
 use crate::workload::generator::Traffic;
 use crate::workload::operation::{Cause, Versioned};
@@ -37,7 +36,7 @@ pub struct ClusterRun {
     bucket: SimDuration,
     buckets: PagedVec<Bucket>,
     counts_at_bucket: Counts,
-    bytes_at_bucket: u64,
+    bytes_at_bucket: PaidBytes,
     lag_ms_max: Option<f64>,
     /// Utilisation of each node over the last bucket.
     loads: Rc<Vec<f32>>,
@@ -58,7 +57,7 @@ impl ClusterRun {
         bucket: SimDuration,
     ) -> ClusterRun {
         let Built { seats, world, ring, neighbours, map } = build(scenario, section, traffic, seed);
-        let zones_of = seats.iter().map(|seat| zone_of(section, *seat, scenario.zones.len())).collect();
+        let zones_of = seats.iter().map(|seat| scenario.zone_of(section, *seat)).collect();
         let directory = Directory { zones_of, zone_names: scenario.zones.clone(), seats };
         let nodes = directory.seats.len();
         let shards = map.as_ref().map(|map| map.shards.len());
@@ -87,7 +86,7 @@ impl ClusterRun {
             bucket,
             buckets: PagedVec::default(),
             counts_at_bucket: Counts::default(),
-            bytes_at_bucket: 0,
+            bytes_at_bucket: PaidBytes::default(),
             lag_ms_max: None,
             loads: Rc::new(vec![0.0; nodes]),
             busy_at_bucket: Rc::new(vec![0; nodes]),
@@ -194,9 +193,12 @@ impl ClusterRun {
         let mut counts = self.watcher.recorder.counts;
         counts.lost_writes += self.audited_lost;
         let since = counts.since(&self.counts_at_bucket);
-        let bytes = self.world.network().traffic().bytes_cross_zone;
-        let cost =
-            self.watcher.blueprint.fixed_cost.over(self.bucket.0, bytes - self.bytes_at_bucket, since.ok);
+        let bytes = PaidBytes::of(self.world.network().traffic());
+        let cost = self.watcher.blueprint.fixed_cost.over(
+            self.bucket.0,
+            bytes.since(self.bytes_at_bucket),
+            since.ok,
+        );
         self.counts_at_bucket = counts;
         self.bytes_at_bucket = bytes;
         self.buckets.push(Bucket {
@@ -319,6 +321,15 @@ impl ClusterRun {
         self.watcher.recorder.counts.lost_writes + self.audited_lost
     }
 
+    /// Second attempts of query proxies, as far as they remember: a crash forgets them.
+    fn retries(&self) -> u64 {
+        let proxies = self.world.node_ids().map(|node| match self.world.process(node) {
+            Role::QueryProxy(proxy) => proxy.retries(),
+            _ => 0,
+        });
+        proxies.sum()
+    }
+
     /// All figures since the start.
     pub fn summary(&self, now: SimTime) -> Summary {
         let counts = self.watcher.recorder.counts;
@@ -338,13 +349,21 @@ impl ClusterRun {
             causes,
             read: self.watcher.recorder.reads.summary(),
             write: self.watcher.recorder.writes.summary(),
+            scan: self.watcher.recorder.scans.summary(),
+            top: self.watcher.recorder.tops.summary(),
+            join: self.watcher.recorder.joins.summary(),
             goodput_per_second: if seconds > 0.0 { counts.ok as f64 / seconds } else { 0.0 },
             stale_reads: counts.stale_reads,
             stale_age_ms_max: self.watcher.recorder.stale_age_max.as_ms_f64(),
             stale_versions_max: u64::from(self.watcher.recorder.stale_versions_max),
+            stale_reads_from_cache: counts.stale_from_cache,
+            stale_reads_from_replica: counts.stale_from_replica,
             lost_acknowledged_writes: self.lost_acknowledged_writes(),
+            split_brain_writes: counts.split_brain_writes,
+            errant_transactions: self.watcher.recorder.errant_transactions,
+            retries: self.retries(),
             replication_lag_ms_max: self.lag_ms_max,
-            cost: self.watcher.blueprint.fixed_cost.since_start(now, traffic.bytes_cross_zone, counts.ok),
+            cost: self.watcher.blueprint.fixed_cost.since_start(now, PaidBytes::of(traffic), counts.ok),
         }
     }
 }

@@ -54,17 +54,19 @@ impl Watcher {
         match output {
             Output::Client(ClientEvent::Invoked { .. }) => self.recorder.invoked(),
             Output::Client(ClientEvent::Completed(done)) => {
-                let map = self.blueprint.map.as_ref();
-                let shard = map.map(|map| map.shard_of(self.blueprint.traffic.keys.letter(done.key)));
-                if let Some(finding) = self.recorder.completed(&done, now, shard) {
+                if let Some(finding) = self.recorder.completed(&done, now) {
                     self.found(now, done, finding);
                 }
             }
             Output::Sql(event) => {
                 self.tell(now, Notable::Sql(event));
-                if let SqlEvent::Promoted { shard, epoch, base, .. } = event {
-                    let lost = self.recorder.promoted(usize::from(shard), epoch, base);
-                    self.tell(now, Notable::PromotionLost { shard, lost });
+                match event {
+                    SqlEvent::Promoted { shard, epoch, base, .. } => {
+                        let lost = self.recorder.promoted(usize::from(shard), epoch, base);
+                        self.tell(now, Notable::PromotionLost { shard, lost });
+                    }
+                    SqlEvent::SnapshotBegins { errant, .. } => self.recorder.errant_transactions += errant,
+                    _ => {}
                 }
             }
             // Repairs are many and small: they show in the stale reads that they end.

@@ -128,6 +128,13 @@ impl<T> PendingTable<T> {
         None
     }
 
+    /// Takes out any entry, in the order of their slots.
+    pub fn pop_any(&mut self) -> Option<T> {
+        let at = self.slots.iter().position(|slot| slot.entry.is_some())?;
+        self.free.push(at as u32);
+        self.slots[at].entry.take()
+    }
+
     /// When the one timer that serves this table must be set, if it must be set now.
     /// Call after [`insert`](Self::insert), and from the timer after the expired
     /// entries were taken, having called [`timer_fired`](Self::timer_fired).

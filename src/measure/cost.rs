@@ -1,12 +1,14 @@
 //! Cost: what the machines, their storage and the traffic between zones cost.
 //!
 //! Machines and storage cost by the hour whether or not they are used; traffic
-//! between zones costs by the gigabyte, counted from the messages that were
-//! sent, charged in both directions as the price sheet says. A month has the
+//! between zones and between regions costs by the gigabyte, counted from the
+//! messages that were sent: between zones in both directions, between regions
+//! once, as the price sheet says. A month has the
 //! price sheet's number of hours.
 
 use super::prices::{PriceSheet, is_managed};
 use crate::engine::SimTime;
+use crate::engine::network::Traffic;
 
 /// What a cluster costs whether or not it is used.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +17,27 @@ pub struct FixedCost {
     pub storage_usd_per_hour: f64,
     hours_per_month: f64,
     usd_per_cross_zone_byte: f64,
+    usd_per_cross_region_byte: f64,
+}
+
+/// Bytes that are paid for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PaidBytes {
+    pub cross_zone: u64,
+    pub cross_region: u64,
+}
+
+impl PaidBytes {
+    pub fn of(traffic: Traffic) -> PaidBytes {
+        PaidBytes { cross_zone: traffic.bytes_cross_zone, cross_region: traffic.bytes_cross_region }
+    }
+
+    pub fn since(self, earlier: PaidBytes) -> PaidBytes {
+        PaidBytes {
+            cross_zone: self.cross_zone - earlier.cross_zone,
+            cross_region: self.cross_region - earlier.cross_region,
+        }
+    }
 }
 
 /// Money, by time and by work done.
@@ -45,14 +68,16 @@ impl FixedCost {
             hours_per_month: sheet.hours_per_month,
             // Out of one zone and into the other.
             usd_per_cross_zone_byte: 2.0 * sheet.cross_zone_usd_per_gb() / BYTES_PER_GB,
+            usd_per_cross_region_byte: sheet.cross_region_usd_per_gb() / BYTES_PER_GB,
         }
     }
 
     /// With the traffic between zones and the successes of a stretch of time.
-    pub fn over(&self, stretch_ns: u64, cross_zone_bytes: u64, succeeded: u64) -> Cost {
+    pub fn over(&self, stretch_ns: u64, bytes: PaidBytes, succeeded: u64) -> Cost {
         let hours = stretch_ns as f64 / NANOS_PER_HOUR;
-        let traffic =
-            if hours > 0.0 { cross_zone_bytes as f64 * self.usd_per_cross_zone_byte / hours } else { 0.0 };
+        let traffic_usd = bytes.cross_zone as f64 * self.usd_per_cross_zone_byte
+            + bytes.cross_region as f64 * self.usd_per_cross_region_byte;
+        let traffic = if hours > 0.0 { traffic_usd / hours } else { 0.0 };
         let usd_per_hour = self.machines_usd_per_hour + self.storage_usd_per_hour + traffic;
         Cost {
             usd_per_hour,
@@ -63,7 +88,7 @@ impl FixedCost {
     }
 
     /// Since the start of the run.
-    pub fn since_start(&self, now: SimTime, cross_zone_bytes: u64, succeeded: u64) -> Cost {
-        self.over(now.0, cross_zone_bytes, succeeded)
+    pub fn since_start(&self, now: SimTime, bytes: PaidBytes, succeeded: u64) -> Cost {
+        self.over(now.0, bytes, succeeded)
     }
 }

@@ -22,6 +22,7 @@ const ITEMS_MAX: usize = 10_000;
 const VOLUME_STORAGE: &str = "EBS gp3 storage";
 const MANAGED_STORAGE: &str = "RDS gp3 storage Single-AZ";
 const CROSS_ZONE: &str = "Cross-zone transfer";
+const CROSS_REGION: &str = "Cross-region transfer";
 
 /// A machine type that is managed (and stores on managed volumes) begins with this.
 pub const MANAGED_PREFIX: &str = "RDS ";
@@ -70,6 +71,9 @@ pub enum PriceUnit {
     /// Charged on leaving one zone, and again on arriving in the other.
     #[serde(rename = "GB each direction")]
     GbEachDirection,
+    /// Charged on leaving a region.
+    #[serde(rename = "GB out")]
+    GbOut,
 }
 
 /// How a figure came into the sheet.
@@ -147,6 +151,7 @@ impl PriceSheet {
             (VOLUME_STORAGE, PriceUnit::GbMonth, "GB-month"),
             (MANAGED_STORAGE, PriceUnit::GbMonth, "GB-month"),
             (CROSS_ZONE, PriceUnit::GbEachDirection, "GB each direction"),
+            (CROSS_REGION, PriceUnit::GbOut, "GB out"),
         ] {
             if self.usd(item, unit).is_none() {
                 return Err(PriceSheetError::Missing { item, unit: words });
@@ -179,6 +184,11 @@ impl PriceSheet {
     /// leaving the one zone, and again on arriving in the other.
     pub fn cross_zone_usd_per_gb(&self) -> f64 {
         self.usd(CROSS_ZONE, PriceUnit::GbEachDirection).expect("validated: the sheet has this price")
+    }
+
+    /// What a gigabyte to another region costs: it is charged on leaving.
+    pub fn cross_region_usd_per_gb(&self) -> f64 {
+        self.usd(CROSS_REGION, PriceUnit::GbOut).expect("validated: the sheet has this price")
     }
 }
 

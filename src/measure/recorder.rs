@@ -7,7 +7,7 @@ use crate::check::staleness::{AcknowledgedWrites, Stale};
 use crate::engine::order::ascending;
 use crate::engine::{PagedVec, SimDuration, SimTime};
 use crate::workload::client::Completed;
-use crate::workload::operation::{Cause, OperationKind, Outcome};
+use crate::workload::operation::{Cause, OperationKind, Outcome, ServedBy};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -24,6 +24,11 @@ pub struct Counts {
     pub unknown: u64,
     pub stale_reads: u64,
     pub lost_writes: u64,
+    /// Of the stale reads: those that a cache answered, and those that a replica did.
+    pub stale_from_cache: u64,
+    pub stale_from_replica: u64,
+    /// Of the lost writes: those that a primary acknowledged after another had been promoted.
+    pub split_brain_writes: u64,
 }
 
 impl Counts {
@@ -35,6 +40,9 @@ impl Counts {
             unknown: self.unknown - earlier.unknown,
             stale_reads: self.stale_reads - earlier.stale_reads,
             lost_writes: self.lost_writes - earlier.lost_writes,
+            stale_from_cache: self.stale_from_cache - earlier.stale_from_cache,
+            stale_from_replica: self.stale_from_replica - earlier.stale_from_replica,
+            split_brain_writes: self.split_brain_writes - earlier.split_brain_writes,
         }
     }
 }
@@ -78,12 +86,16 @@ pub struct Recorder {
     causes: [u64; Cause::ALL.len()],
     pub reads: Latencies,
     pub writes: Latencies,
+    pub scans: Latencies,
+    pub tops: Latencies,
+    pub joins: Latencies,
     bucket_reads: Latencies,
     bucket_writes: Latencies,
     recent_reads: Recent,
     recent_writes: Recent,
     pub stale_age_max: SimDuration,
     pub stale_versions_max: u32,
+    pub errant_transactions: u64,
     acknowledged: AcknowledgedWrites,
     /// SQL clusters only.
     promotions: Option<PromotionLedger>,
@@ -107,12 +119,16 @@ impl Recorder {
             causes: [0; Cause::ALL.len()],
             reads: Latencies::default(),
             writes: Latencies::default(),
+            scans: Latencies::default(),
+            tops: Latencies::default(),
+            joins: Latencies::default(),
             bucket_reads: Latencies::with_digits(2),
             bucket_writes: Latencies::with_digits(2),
             recent_reads: Recent::default(),
             recent_writes: Recent::default(),
             stale_age_max: SimDuration::ZERO,
             stale_versions_max: 0,
+            errant_transactions: 0,
             acknowledged: AcknowledgedWrites::new(keys),
             promotions: shards.map(PromotionLedger::new),
             history: None,
@@ -136,8 +152,8 @@ impl Recorder {
         self.counts.invoked += 1;
     }
 
-    /// Takes in a finished operation; `shard` is the shard of its key, in a SQL cluster.
-    pub fn completed(&mut self, done: &Completed, now: SimTime, shard: Option<usize>) -> Option<Finding> {
+    /// Takes in a finished operation.
+    pub fn completed(&mut self, done: &Completed, now: SimTime) -> Option<Finding> {
         self.remember(done, now);
         match done.outcome {
             Outcome::Ok => self.counts.ok += 1,
@@ -160,9 +176,22 @@ impl Recorder {
                 self.writes.record(latency);
                 self.bucket_writes.record(latency);
                 self.recent_writes.push(now, latency);
-                self.judge_write(done, now, shard)
+                self.judge_write(done, now)
             }
+            OperationKind::Scan => self.query(|recorder| &mut recorder.scans, latency),
+            OperationKind::Top => self.query(|recorder| &mut recorder.tops, latency),
+            OperationKind::Join => self.query(|recorder| &mut recorder.joins, latency),
         }
+    }
+
+    /// A query over many rows, of which nobody says whether it was stale.
+    fn query(
+        &mut self,
+        of: impl Fn(&mut Recorder) -> &mut Latencies,
+        latency: SimDuration,
+    ) -> Option<Finding> {
+        of(self).record(latency);
+        None
     }
 
     fn remember(&mut self, done: &Completed, now: SimTime) {
@@ -178,19 +207,25 @@ impl Recorder {
     fn judge_read(&mut self, read: &Completed) -> Option<Finding> {
         let stale = self.acknowledged.read(read)?;
         self.counts.stale_reads += 1;
+        match read.served_by {
+            ServedBy::Cache => self.counts.stale_from_cache += 1,
+            ServedBy::Replica => self.counts.stale_from_replica += 1,
+            ServedBy::Primary | ServedBy::Nodes => {}
+        }
         self.stale_age_max = self.stale_age_max.max(stale.age);
         self.stale_versions_max = self.stale_versions_max.max(stale.versions);
         Some(Finding::StaleRead(stale))
     }
 
-    fn judge_write(&mut self, write: &Completed, now: SimTime, shard: Option<usize>) -> Option<Finding> {
+    fn judge_write(&mut self, write: &Completed, now: SimTime) -> Option<Finding> {
         let shadowed = self.acknowledged.write(write, now);
-        let lost = match (&mut self.promotions, shard) {
-            (Some(promotions), Some(shard)) => promotions.acknowledged(shard, write.result.version),
-            _ => shadowed,
+        let lost = match &mut self.promotions {
+            Some(promotions) => promotions.acknowledged(usize::from(write.shard), write.result.version),
+            None => shadowed,
         };
         if lost {
             self.counts.lost_writes += 1;
+            self.counts.split_brain_writes += u64::from(self.promotions.is_some());
         }
         lost.then_some(Finding::LostWrite)
     }

@@ -56,7 +56,7 @@ fn line<'a>(cluster: &'a str, key: &'a str, operation: &Operation) -> Line<'a> {
     let is_ok = operation.outcome.is_ok();
     let value = match operation.kind {
         OperationKind::Write => operation.id.0,
-        OperationKind::Read => operation.result.value,
+        _ => operation.result.value,
     };
     Line {
         cluster,

@@ -69,7 +69,16 @@ pub struct ClusterReport {
     /// The stalest read, in time and in versions.
     pub stale_age_ms_max: f64,
     pub stale_versions_max: u64,
+    /// Of the stale reads: those that a cache answered, and those that a replica did.
+    pub stale_reads_from_cache: u64,
+    pub stale_reads_from_replica: u64,
     pub lost_acknowledged_writes: u64,
+    /// Of the lost ones: those that a primary acknowledged after another had been promoted.
+    pub split_brain_writes: u64,
+    /// Transactions that a returning primary alone had, and gave up.
+    pub errant_transactions: u64,
+    /// Second attempts of query proxies.
+    pub retries: u64,
     /// None where there are no replicas that lag.
     pub replication_lag_ms_max: Option<f64>,
     pub cost: CostReport,
@@ -98,6 +107,13 @@ pub struct CauseCount {
 pub struct Latencies {
     pub read: Latency,
     pub write: Latency,
+    /// Queries over many rows, where the workload has them.
+    #[serde(skip_serializing_if = "Latency::is_empty")]
+    pub scan: Latency,
+    #[serde(skip_serializing_if = "Latency::is_empty")]
+    pub top: Latency,
+    #[serde(skip_serializing_if = "Latency::is_empty")]
+    pub join: Latency,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -107,6 +123,12 @@ pub struct Latency {
     pub p50: Option<f64>,
     pub p99: Option<f64>,
     pub p999: Option<f64>,
+}
+
+impl Latency {
+    fn is_empty(&self) -> bool {
+        self.count == 0
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -189,11 +211,22 @@ impl ClusterReport {
             },
             causes: summary.causes.into_iter().map(|(cause, count)| CauseCount { cause, count }).collect(),
             goodput_per_second: summary.goodput_per_second,
-            latency_ms: Latencies { read: latency(summary.read), write: latency(summary.write) },
+            latency_ms: Latencies {
+                read: latency(summary.read),
+                write: latency(summary.write),
+                scan: latency(summary.scan),
+                top: latency(summary.top),
+                join: latency(summary.join),
+            },
             stale_reads: summary.stale_reads,
             stale_age_ms_max: summary.stale_age_ms_max,
             stale_versions_max: summary.stale_versions_max,
+            stale_reads_from_cache: summary.stale_reads_from_cache,
+            stale_reads_from_replica: summary.stale_reads_from_replica,
             lost_acknowledged_writes: summary.lost_acknowledged_writes,
+            split_brain_writes: summary.split_brain_writes,
+            errant_transactions: summary.errant_transactions,
+            retries: summary.retries,
             replication_lag_ms_max: summary.replication_lag_ms_max,
             cost: cost(summary.cost),
         }

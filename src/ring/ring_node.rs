@@ -197,7 +197,7 @@ impl RingNode {
     fn new_cell<P: RingHost>(&mut self, request: &Request, ctx: &mut Context<P>) -> Cell {
         self.last_timestamp = (ctx.local_time() / 1_000).max(self.last_timestamp + 1);
         let content = Versioned { value: request.id.0, version: self.last_timestamp };
-        Cell { content, bytes: request.bytes }
+        Cell { content, bytes: request.bytes, count: 0 }
     }
 
     pub fn on_write_acknowledged<P: RingHost>(&mut self, ticket: Ticket, ctx: &mut Context<P>) {

@@ -20,11 +20,15 @@ pub const SPAN_MS_MAX: f64 = 86_400_000.0;
 pub const INTERVAL_MS_MIN: f64 = 1.0;
 /// Longest interval at which something repeats: ten simulated minutes.
 pub const INTERVAL_MS_MAX: f64 = 600_000.0;
+/// Shortest lease.
+pub const LEASE_MS_MIN: f64 = 10.0;
 /// Shortest time-out that a client, proxy or coordinator may have.
 pub const TIMEOUT_MS_MIN: f64 = 1.0;
 
 pub const ZONES_MAX: usize = 8;
 pub const CLUSTERS_MAX: usize = 4;
+/// Entries of a cluster's placement.
+pub const PLACEMENTS_MAX: usize = 64;
 /// Nodes of all clusters together, clients included.
 pub const NODES_MAX: usize = 1_024;
 
@@ -41,6 +45,26 @@ pub const PAYLOAD_BYTES_MAX: u32 = 1 << 20;
 pub const IN_FLIGHT_MAX: u32 = 1_000_000;
 
 pub const QUERY_PROXIES_MAX: u32 = 16;
+pub const SHARDS_MAX: u32 = 64;
+pub const SHARD_PROXIES_MAX: u32 = 3;
+/// Characters by which a range of names is given.
+pub const RANGE_END_CHARS_MAX: usize = 4;
+/// Rows that a scan spans or a top asks for.
+pub const QUERY_ROWS_MAX: u16 = 1_000;
+pub const APPLIERS_MAX: u32 = 64;
+pub const RETRIES_MAX: u32 = 20;
+/// Retries per query that a budget allows.
+pub const RETRY_BUDGET_MAX: f64 = 20.0;
+pub const BREAKER_FAILURES_MAX: u32 = 100_000;
+pub const BUFFER_SIZE_MAX: u32 = 100_000;
+pub const CACHE_BYTES_MAX: u64 = 1 << 40;
+pub const BUFFER_POOL_PAGES_MAX: u32 = 10_000_000;
+pub const ROWS_PER_PAGE_MAX: u32 = 10_000;
+pub const ROW_QUEUE_MAX: u32 = 65_536;
+/// Commits from one fsync to the next.
+pub const COMMITS_PER_SYNC_MAX: u32 = 1_000_000;
+/// Core time that one message or page may cost for encryption.
+pub const ENCRYPTION_MS_MAX: f64 = 1_000.0;
 pub const REPLICAS_MAX: u32 = 5;
 pub const CACHE_ENTRIES_MAX: u32 = 1_000_000;
 pub const THRESHOLD_MAX: u32 = 100;

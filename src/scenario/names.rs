@@ -7,7 +7,9 @@
 //! clients        client-1 …         zones in turn: a, b, c, a …
 //! query proxies  query-proxy-1 …    zones in turn
 //! configuration  config-1           the last zone
+//!                config-2 …         one zone back each
 //! shard 1        shard-proxy-1      zone a
+//!                shard-proxy-1-2 …  zone b …
 //!                mysql-1-1          zone a   (the first primary)
 //!                mysql-1-2          zone b   (its first replica)
 //! shard 2        shard-proxy-2      zone b, and so on one zone further
@@ -35,9 +37,10 @@ pub const ROLES: [&str; 6] = [CLIENT, QUERY_PROXY, CONFIG, SHARD_PROXY, MYSQL, R
 pub enum Seat {
     Client(u32),
     QueryProxy(u32),
-    Config,
+    Config(u32),
     ShardProxy {
         shard: u32,
+        member: u32,
     },
     /// Member 1 is the shard's first primary.
     Mysql {
@@ -53,8 +56,9 @@ impl Seat {
         match self {
             Seat::Client(number) => format!("client-{number}"),
             Seat::QueryProxy(number) => format!("query-proxy-{number}"),
-            Seat::Config => "config-1".to_string(),
-            Seat::ShardProxy { shard } => format!("shard-proxy-{shard}"),
+            Seat::Config(number) => format!("config-{number}"),
+            Seat::ShardProxy { shard, member: 1 } => format!("shard-proxy-{shard}"),
+            Seat::ShardProxy { shard, member } => format!("shard-proxy-{shard}-{member}"),
             Seat::Mysql { shard, member } => format!("mysql-{shard}-{member}"),
             Seat::RingNode(number) => format!("ring-{number}"),
         }
@@ -64,7 +68,7 @@ impl Seat {
         match self {
             Seat::Client(_) => CLIENT,
             Seat::QueryProxy(_) => QUERY_PROXY,
-            Seat::Config => CONFIG,
+            Seat::Config(_) => CONFIG,
             Seat::ShardProxy { .. } => SHARD_PROXY,
             Seat::Mysql { .. } => MYSQL,
             Seat::RingNode(_) => RING_NODE,
@@ -80,9 +84,9 @@ pub fn seats(section: &ClusterSection, workload: &WorkloadSection) -> Vec<Seat> 
     match section {
         ClusterSection::ShardedSql(sql) => {
             seats.extend((1..=sql.query_proxies).map(Seat::QueryProxy));
-            seats.push(Seat::Config);
-            for shard in 1..=sql.shards.len() as u32 {
-                seats.push(Seat::ShardProxy { shard });
+            seats.extend((1..=sql.config_nodes).map(Seat::Config));
+            for shard in 1..=sql.shard_count() {
+                seats.extend((1..=sql.shard_proxies).map(|member| Seat::ShardProxy { shard, member }));
                 seats.extend((1..=sql.replicas + 1).map(|member| Seat::Mysql { shard, member }));
             }
         }
@@ -96,15 +100,27 @@ pub fn node_names(section: &ClusterSection, workload: &WorkloadSection) -> Vec<(
     seats(section, workload).into_iter().map(|seat| (seat.name(), seat.role())).collect()
 }
 
-/// The zone of a node, as an index into the scenario's zones (`zone_count` of them, at least one).
-pub fn zone_of(section: &ClusterSection, seat: Seat, zone_count: usize) -> u8 {
+/// The zone of a node, as an index into the scenario's zones (at least one): where its cluster
+/// places it, or else in turn.
+pub fn zone_of(section: &ClusterSection, seat: Seat, zones: &[String]) -> u8 {
+    let name = seat.name();
+    let placement = section.placement();
+    let placed = placement.iter().find(|place| place.nodes.contains(&name));
+    let placed =
+        placed.or_else(|| placement.iter().find(|place| place.roles.iter().any(|role| role == seat.role())));
+    let at = placed.and_then(|place| zones.iter().position(|zone| *zone == place.zone));
+    at.map_or_else(|| zone_in_turn(section, seat, zones.len()), |at| at as u8)
+}
+
+fn zone_in_turn(section: &ClusterSection, seat: Seat, zone_count: usize) -> u8 {
     let zones = zone_count.max(1) as u64;
     let in_turn = |number: u64| number % zones;
     let zone = match seat {
         Seat::Client(number) | Seat::QueryProxy(number) => in_turn(u64::from(number) - 1),
-        Seat::Config => zones - 1,
-        Seat::ShardProxy { shard } => in_turn(u64::from(shard) - 1),
-        Seat::Mysql { shard, member } => in_turn(u64::from(shard) + u64::from(member) - 2),
+        Seat::Config(number) => zones - 1 - in_turn(u64::from(number) - 1),
+        Seat::ShardProxy { shard, member } | Seat::Mysql { shard, member } => {
+            in_turn(u64::from(shard) + u64::from(member) - 2)
+        }
         Seat::RingNode(number) => match section {
             ClusterSection::GossipRing(ring) => {
                 (u64::from(number) - 1) * zones / u64::from(ring.nodes.max(1))

@@ -247,7 +247,10 @@ fn variants(path: &[Step]) -> Vec<String> {
         ["clusters"] => variants_of::<super::schema::ClusterSection>(),
         [.., "do"] => variants_of::<super::fault::FaultSpec>(),
         [.., "reads"] => variants_of::<super::schema::ReadFrom>(),
-        [.., "binlog_sync" | "commit_log_sync"] => variants_of::<super::schema::SyncPolicy>(),
+        [.., "binlog_sync" | "redo_log_sync"] => variants_of::<super::schema::LogSyncPolicy>(),
+        [.., "commit_log_sync"] => variants_of::<super::schema::SyncPolicy>(),
+        [.., "replication"] => variants_of::<super::schema::ReplicationMode>(),
+        [.., "fencing"] => variants_of::<super::schema::FencingMode>(),
         _ => variants_of::<crate::engine::Distribution>(),
     }
 }

@@ -29,6 +29,14 @@ pub const PRESETS: &[Preset] = &[
     preset!("slow-replica"),
     preset!("clock-skew"),
     preset!("cache-and-staleness"),
+    preset!("shards-under-load"),
+    preset!("failover-replication"),
+    preset!("split-brain"),
+    preset!("semi-sync-degrades"),
+    preset!("github-2018"),
+    preset!("cache-stampede"),
+    preset!("retry-storm"),
+    preset!("scatter-gather"),
 ];
 
 /// The preset with this name.

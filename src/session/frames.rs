@@ -152,9 +152,9 @@ fn state_words(run: &ClusterRun, node: NodeId) -> (String, bool) {
     }
     let process = run.world().process(node);
     let words = match process {
-        Role::MySql(role) => match role.server.standing() {
-            Standing::Primary => return (format!("primary, epoch {}", role.server.epoch()), true),
-            _ if role.server.is_restoring() => "takes a copy".to_string(),
+        Role::MySql(server) => match server.standing() {
+            Standing::Primary => return (format!("primary, epoch {}", server.epoch()), true),
+            _ if server.is_restoring() => "takes a copy".to_string(),
             Standing::Replica { source: None } => "waits".to_string(),
             Standing::Replica { .. } => match run.lag_of(node) {
                 Some(lag) if lag >= 1.0 => format!("replica, {lag:.0} ms behind"),

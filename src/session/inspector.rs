@@ -75,7 +75,7 @@ fn facts(run: &ClusterRun, node: NodeId) -> Vec<(String, String)> {
             let primary = run.world().body(entry.primary).name();
             fact("Believes primary", format!("{primary}, epoch {}", entry.epoch));
         }
-        Role::MySql(role) => mysql_facts(run, node, &role.server, &mut fact),
+        Role::MySql(server) => mysql_facts(run, node, server, &mut fact),
         Role::Ring(ring) => {
             let now = run.world().now();
             let names = |members: Vec<u16>| -> String {

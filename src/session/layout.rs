@@ -7,7 +7,7 @@ use crate::cluster::blueprint::Blueprint;
 use crate::cluster::run::ClusterRun;
 use crate::engine::NodeId;
 use crate::scenario::names::Seat;
-use crate::scenario::schema::{ClusterSection, ReadFrom};
+use crate::scenario::schema::{ClusterSection, ReadFrom, ReplicationMode};
 
 include!(concat!(env!("OUT_DIR"), "/model_cards.rs"));
 
@@ -44,9 +44,8 @@ fn node_layout(session: &Session, run: &ClusterRun, node: NodeId) -> NodeLayout 
     let seat = blueprint.directory.seats[node.index()];
     let (shard, ordinal) = match seat {
         Seat::Client(number) | Seat::QueryProxy(number) | Seat::RingNode(number) => (None, number - 1),
-        Seat::Config => (None, 0),
-        Seat::ShardProxy { shard } => (Some(shard - 1), 0),
-        Seat::Mysql { shard, member } => (Some(shard - 1), member - 1),
+        Seat::Config(number) => (None, number - 1),
+        Seat::ShardProxy { shard, member } | Seat::Mysql { shard, member } => (Some(shard - 1), member - 1),
     };
     let machine = blueprint.machine(seat);
     let ring = blueprint.ring.as_ref().zip(match seat {
@@ -82,14 +81,21 @@ pub fn model_card(role: &str) -> &'static str {
 fn summary(section: &ClusterSection) -> String {
     match section {
         ClusterSection::ShardedSql(sql) => {
-            let shards = sql.shards.len() as u64;
+            let shards = u64::from(sql.shard_count());
             let replicas = u64::from(sql.replicas);
             let reads = match sql.reads {
                 ReadFrom::Primary => "reads from the primary",
                 ReadFrom::Replica => "reads from replicas",
+                ReadFrom::WithinLagMs(_) => "reads from replicas within a lag",
+                ReadFrom::ReadYourWritesWaitMs(_) => "reads its own writes",
+            };
+            let mode = match sql.replication {
+                ReplicationMode::Asynchronous => "asynchronous",
+                ReplicationMode::SemiSynchronous { .. } => "semi-synchronous",
+                ReplicationMode::Synchronous => "synchronous",
             };
             format!(
-                "{shards} {}, {replicas} {} each, asynchronous, {reads}",
+                "{shards} {}, {replicas} {} each, {mode}, {reads}",
                 plural(shards, "shard", "shards"),
                 plural(replicas, "replica", "replicas"),
             )
@@ -109,13 +115,16 @@ fn links(blueprint: &Blueprint) -> Vec<LinkLayout> {
     let mut link = |from: u16, to: u16, use_for: LinkUse| links.push(LinkLayout { from, to, use_for });
     if let Some(map) = &blueprint.map {
         for proxy in nodes(|seat| matches!(seat, Seat::QueryProxy(_))) {
-            map.shards.iter().for_each(|shard| link(proxy, shard.proxy.0, LinkUse::Query));
+            let shard_proxies = map.shards.iter().flat_map(|shard| &shard.proxies);
+            shard_proxies.for_each(|shard_proxy| link(proxy, shard_proxy.0, LinkUse::Query));
         }
         for shard in &map.shards {
-            shard.nodes.iter().for_each(|node| link(shard.proxy.0, node.0, LinkUse::Query));
+            for proxy in &shard.proxies {
+                shard.nodes.iter().for_each(|node| link(proxy.0, node.0, LinkUse::Query));
+            }
             let replicas = shard.nodes.iter().filter(|node| **node != shard.primary);
             replicas.for_each(|node| link(shard.primary.0, node.0, LinkUse::Replication));
-            for config in nodes(|seat| matches!(seat, Seat::Config)) {
+            for config in nodes(|seat| matches!(seat, Seat::Config(_))) {
                 shard.nodes.iter().for_each(|node| link(config, node.0, LinkUse::HealthCheck));
             }
         }

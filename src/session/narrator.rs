@@ -13,6 +13,7 @@ use crate::ring::message::RingEvent;
 use crate::scenario::names::{RING_NODE, Seat};
 use crate::sql::event::SqlEvent;
 use crate::workload::client::Completed;
+use crate::workload::operation::ServedBy;
 
 /// What the narrator remembers of one cluster, so as not to repeat itself.
 #[derive(Clone, Debug, Default)]
@@ -152,6 +153,87 @@ fn tell_sql(run: &ClusterRun, event: &SqlEvent) -> Option<(Severity, String)> {
         SqlEvent::SnapshotEnds { node, .. } => {
             (Severity::Plain, format!("**{}** has its copy and follows its source again.", name(run, node)))
         }
+        SqlEvent::Leads { node, term } => (
+            Severity::Plain,
+            format!("**{}** leads the configuration service, term {term}.", name(run, node)),
+        ),
+        SqlEvent::LeadsNoMore { node } => (
+            Severity::Warning,
+            format!(
+                "No majority confirms **{}** any more: it leads the configuration service no longer.",
+                name(run, node)
+            ),
+        ),
+        SqlEvent::LeaseRanOut { shard, node } => (
+            Severity::Warning,
+            format!(
+                "The lease of **{}** on {} has run out: it refuses queries until it gets another.",
+                name(run, node),
+                shard_name(run, shard)
+            ),
+        ),
+        SqlEvent::SwitchedOff { node, .. } => (
+            Severity::Warning,
+            format!(
+                "The configuration service has **{}** switched off, so that it takes no writes.",
+                name(run, node)
+            ),
+        ),
+        SqlEvent::FailoverBlocked { shard } => (
+            Severity::Warning,
+            format!(
+                "A failover of {} is due, and blocked: the last one was too short a time ago.",
+                shard_name(run, shard)
+            ),
+        ),
+        SqlEvent::Degraded { node, .. } => (
+            Severity::Warning,
+            format!(
+                "**{}** has waited for its replicas for too long: from now on it acknowledges writes without them.",
+                name(run, node)
+            ),
+        ),
+        SqlEvent::Restored { node, .. } => (
+            Severity::Plain,
+            format!("The replicas of **{}** have caught up: it waits for them again.", name(run, node)),
+        ),
+        SqlEvent::Recovered { node, transactions, .. } => (
+            Severity::Plain,
+            format!(
+                "**{}** has recovered {transactions} {} from its logs.",
+                name(run, node),
+                plural(transactions, "transaction", "transactions")
+            ),
+        ),
+        SqlEvent::BreakerOpened { shard, node } => (
+            Severity::Warning,
+            format!(
+                "The circuit breaker of **{}** for {} opens: queries fail at once.",
+                name(run, node),
+                shard_name(run, shard)
+            ),
+        ),
+        SqlEvent::BreakerClosed { shard, node } => (
+            Severity::Plain,
+            format!("The circuit breaker of **{}** for {} closes.", name(run, node), shard_name(run, shard)),
+        ),
+        SqlEvent::BufferingBegan { shard, node } => (
+            Severity::Plain,
+            format!(
+                "**{}** keeps writes of {} until it has a primary.",
+                name(run, node),
+                shard_name(run, shard)
+            ),
+        ),
+        SqlEvent::BufferingEnded { shard, node, kept } => (
+            Severity::Plain,
+            format!(
+                "**{}** lets {kept} kept {} of {} go on.",
+                name(run, node),
+                plural(u64::from(kept), "write", "writes"),
+                shard_name(run, shard)
+            ),
+        ),
     })
 }
 
@@ -165,8 +247,13 @@ fn tell_finding(run: &ClusterRun, operation: &Completed, finding: &Finding, sinc
     };
     match finding {
         Finding::StaleRead(Stale { versions, age, .. }) => format!(
-            "Client {client} read an old version of **{key}** through **{endpoint}**: {} newer {} been acknowledged, \
-             the first {:.1} ms before it asked.{more}",
+            "Client {client} read an old version of **{key}** through **{endpoint}**{}: {} newer {} been \
+             acknowledged, the first {:.1} ms before it asked.{more}",
+            match operation.served_by {
+                ServedBy::Cache => ", from the cache",
+                ServedBy::Replica => ", from a replica",
+                ServedBy::Primary | ServedBy::Nodes => "",
+            },
             versions,
             plural(u64::from(*versions), "one had", "ones had"),
             age.as_ms_f64()
@@ -188,25 +275,23 @@ fn name(run: &ClusterRun, node: NodeId) -> String {
 /// A shard by its range: `shard A–M`.
 pub fn shard_name(run: &ClusterRun, shard: u8) -> String {
     let map = run.blueprint().map.as_ref();
-    match map.and_then(|map| map.shards.get(usize::from(shard))) {
-        Some(entry) => format!("shard **{}–{}**", entry.from as char, entry.to as char),
-        None => format!("shard {}", shard + 1),
-    }
+    let range = map.and_then(|map| Some(map.shards.get(usize::from(shard))?.range?.label(map.sharding)));
+    range.map_or_else(|| format!("shard {}", shard + 1), |range| format!("shard **{range}**"))
 }
 
 /// What a node's seat is called in the interface: `A–M` for a MySQL server, `3` for a ring node.
 pub fn label(run: &ClusterRun, seat: Seat) -> String {
-    let range =
-        |shard: u32| match run.blueprint().map.as_ref().and_then(|map| map.shards.get(shard as usize - 1)) {
-            Some(entry) if entry.from == entry.to => (entry.from as char).to_string(),
-            Some(entry) => format!("{}–{}", entry.from as char, entry.to as char),
-            None => String::new(),
-        };
+    let range = |shard: u32| {
+        let map = run.blueprint().map.as_ref();
+        let entry = map.and_then(|map| Some((map.sharding, map.shards.get(shard as usize - 1)?.range?)));
+        entry.map_or(String::new(), |(sharding, range)| range.label(sharding))
+    };
     match seat {
         Seat::Client(number) => format!("C{number}"),
         Seat::QueryProxy(number) => format!("Q{number}"),
-        Seat::Config => "CFG".to_string(),
-        Seat::ShardProxy { shard } => format!("P {}", range(shard)),
+        Seat::Config(1) => "CFG".to_string(),
+        Seat::Config(number) => format!("CFG {number}"),
+        Seat::ShardProxy { shard, .. } => format!("P {}", range(shard)),
         Seat::Mysql { shard, .. } => range(shard),
         Seat::RingNode(number) => format!("r{number}"),
     }

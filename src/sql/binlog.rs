@@ -32,19 +32,54 @@ impl Position {
     }
 }
 
-/// One transaction: one row written.
+/// What a transaction does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// Writes a row.
+    Write,
+    /// Puts a row in place that another shard had; its version is that shard's.
+    Import,
+    /// Takes a row away that another shard has now.
+    Remove,
+}
+
+/// One transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Entry {
     pub key: KeyId,
-    /// What it wrote; the version is its position.
+    pub change: Change,
+    /// What it wrote.
     pub cell: Cell,
+    /// Its own position, as [`Position::version`] has it.
+    version: u64,
     /// When it was committed, on the primary's wall clock, in nanoseconds.
     pub committed_at: u64,
 }
 
 impl Entry {
+    pub fn new(position: Position, key: KeyId, change: Change, cell: Cell, committed_at: u64) -> Entry {
+        Entry { key, change, cell, version: position.version(), committed_at }
+    }
+
     pub fn position(&self) -> Position {
-        Position::of_version(self.cell.content.version)
+        Position::of_version(self.version)
+    }
+
+    pub fn sequence(&self) -> u64 {
+        self.position().sequence
+    }
+
+    /// The row that it leaves behind.
+    pub fn row(&self) -> Cell {
+        match self.change {
+            Change::Write | Change::Import => self.cell,
+            Change::Remove => Cell::default(),
+        }
+    }
+
+    /// Bytes in the log and on the wire.
+    pub fn bytes(&self) -> u32 {
+        40 + self.cell.bytes
     }
 }
 

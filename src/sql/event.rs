@@ -2,7 +2,7 @@
 
 use super::message::SqlMessage;
 use super::record::SqlRecord;
-use crate::engine::{DiskImage, NodeId, Process};
+use crate::engine::{DiskImage, NodeId, Process, Ticket};
 use crate::workload::operation::{Request, Response};
 
 /// Something worth telling.
@@ -51,28 +51,96 @@ pub enum SqlEvent {
         shard: u8,
         node: NodeId,
     },
+    /// A node of the configuration service leads it from now on.
+    Leads {
+        node: NodeId,
+        term: u32,
+    },
+    /// It leads no more: no majority confirmed it.
+    LeadsNoMore {
+        node: NodeId,
+    },
+    /// A primary's lease has run out: it takes no writes until it gets another.
+    LeaseRanOut {
+        shard: u8,
+        node: NodeId,
+    },
+    /// The configuration service had an old primary switched off.
+    SwitchedOff {
+        shard: u8,
+        node: NodeId,
+    },
+    /// A failover is due and blocked: the last one was too short a time ago.
+    FailoverBlocked {
+        shard: u8,
+    },
+    /// A primary no longer waits for replicas (semi-synchronous replication timed out).
+    Degraded {
+        shard: u8,
+        node: NodeId,
+    },
+    /// And does so again: they have caught up.
+    Restored {
+        shard: u8,
+        node: NodeId,
+    },
+    /// A server has recovered from a crash: so many transactions since its last checkpoint.
+    Recovered {
+        shard: u8,
+        node: NodeId,
+        transactions: u64,
+    },
+    /// A query proxy's circuit breaker for a shard opened, or closed again.
+    BreakerOpened {
+        shard: u8,
+        node: NodeId,
+    },
+    BreakerClosed {
+        shard: u8,
+        node: NodeId,
+    },
+    /// A query proxy begins to keep writes of a shard back, and ends it with so many kept.
+    BufferingBegan {
+        shard: u8,
+        node: NodeId,
+    },
+    BufferingEnded {
+        shard: u8,
+        node: NodeId,
+        kept: u32,
+    },
 }
 
 impl SqlEvent {
     /// A word for the trace hash.
     pub fn word(&self) -> u64 {
+        let word = |kind: u64, shard: u8, node: NodeId, more: u64| {
+            kind << 56 ^ u64::from(shard) << 48 ^ u64::from(node.0) << 32 ^ more
+        };
+        const NOBODY: NodeId = NodeId(0);
         match *self {
-            SqlEvent::MissedHealthCheck { node, missed, .. } => {
-                1 << 56 | u64::from(node.0) << 32 | u64::from(missed)
-            }
-            SqlEvent::HealthCheckAnswered { node } => 2 << 56 | u64::from(node.0),
-            SqlEvent::Promoting { shard, node, epoch } => {
-                3 << 56 | u64::from(shard) << 48 | u64::from(node.0) << 32 | u64::from(epoch)
-            }
-            SqlEvent::NobodyToPromote { shard } => 4 << 56 | u64::from(shard),
+            SqlEvent::MissedHealthCheck { node, missed, .. } => word(1, 0, node, missed.into()),
+            SqlEvent::HealthCheckAnswered { node } => word(2, 0, node, 0),
+            SqlEvent::Promoting { shard, node, epoch } => word(3, shard, node, epoch.into()),
+            SqlEvent::NobodyToPromote { shard } => word(4, shard, NOBODY, 0),
             SqlEvent::Promoted { shard, node, epoch, base } => {
-                5 << 56 ^ u64::from(shard) << 48 ^ u64::from(node.0) << 32 ^ u64::from(epoch) ^ base << 8
+                word(5, shard, node, u64::from(epoch) ^ base << 8)
             }
-            SqlEvent::SteppedDown { shard, node } => 6 << 56 | u64::from(shard) << 48 | u64::from(node.0),
-            SqlEvent::SnapshotBegins { shard, node, errant } => {
-                7 << 56 ^ u64::from(shard) << 48 ^ u64::from(node.0) << 32 ^ errant
-            }
-            SqlEvent::SnapshotEnds { shard, node } => 8 << 56 | u64::from(shard) << 48 | u64::from(node.0),
+            SqlEvent::SteppedDown { shard, node } => word(6, shard, node, 0),
+            SqlEvent::SnapshotBegins { shard, node, errant } => word(7, shard, node, errant),
+            SqlEvent::SnapshotEnds { shard, node } => word(8, shard, node, 0),
+            SqlEvent::Leads { node, term } => word(9, 0, node, term.into()),
+            SqlEvent::LeadsNoMore { node } => word(10, 0, node, 0),
+            SqlEvent::LeaseRanOut { shard, node } => word(11, shard, node, 0),
+            SqlEvent::SwitchedOff { shard, node } => word(12, shard, node, 0),
+            SqlEvent::FailoverBlocked { shard } => word(13, shard, NOBODY, 0),
+            SqlEvent::Degraded { shard, node } => word(14, shard, node, 0),
+            SqlEvent::Restored { shard, node } => word(15, shard, node, 0),
+            SqlEvent::Recovered { shard, node, transactions } => word(16, shard, node, transactions),
+            SqlEvent::BreakerOpened { shard, node } => word(17, shard, node, 0),
+            SqlEvent::BreakerClosed { shard, node } => word(18, shard, node, 0),
+            SqlEvent::BufferingBegan { shard, node } => word(19, shard, node, 0),
+            SqlEvent::BufferingEnded { shard, node, kept } => word(20, shard, node, kept.into()),
         }
     }
 }
@@ -82,33 +150,76 @@ impl SqlEvent {
 pub enum SqlTimer {
     /// The oldest pending query may have run out of time.
     TimeOut,
+    /// The oldest attempt of a query proxy, the oldest row lock's waiter or the
+    /// oldest waiter for a connection may have.
+    AttemptTimeOut,
+    /// A part of a query is tried again.
+    Retry {
+        part: Part,
+    },
+    /// What a query proxy buffers may have waited for too long.
+    Buffer,
     /// A proxy asks for a newer map.
     MapRefresh,
+    /// A shard proxy asks replicas how far they are.
+    LagProbe,
     /// The configuration service begins a round of health checks.
     HealthRound,
     /// And looks who answered.
-    HealthCheck { round: u32 },
+    HealthCheck {
+        round: u32,
+    },
+    /// The nodes of the configuration service: confirm the leader, or stand for it.
+    Agreement,
+    /// A failover may go on.
+    Failover,
     /// A replica looks whether its source is still there.
     SourceCheck,
     /// A primary tells its replicas that it is there.
     SourceAlive,
-    /// An fsync at an interval.
-    Sync,
+    /// An fsync of the redo log, or of the binlog, at an interval.
+    SyncRedo,
+    SyncBinlog,
+    Checkpoint,
+    /// A primary asks for its lease.
+    Lease,
+    /// The oldest transaction may have waited for replicas for too long.
+    Acknowledgement,
+    /// The oldest read that waits for a transaction may have.
+    WaitTimeOut,
+}
+
+/// A part of a query at a query proxy: for one shard, in one attempt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Part {
+    pub query: Ticket,
+    pub shard: u16,
+    pub attempt: u8,
+    /// How often it was sent on because the map was old.
+    pub redirects: u8,
+    /// In which round of its query it was sent.
+    pub round: u8,
 }
 
 /// What completions of disk operations and work carry.
 #[derive(Clone, Copy, Debug)]
 pub enum SqlToken {
-    /// The transaction with this number, and all before it, is on disk.
-    Committed { sequence: u64 },
-    /// The applier has executed the first transaction of the relay log.
-    Applied,
+    /// The redo log up to this transaction is on disk.
+    RedoSynced { sequence: u64 },
+    /// The binlog (a replica's relay log) up to this transaction is on disk.
+    BinlogSynced { sequence: u64 },
+    /// A worker has executed this transaction of the relay log.
+    Applied { sequence: u64 },
+    /// A page that an operation waits for is in memory.
+    PageRead { operation: Ticket },
+    /// Some of what the crash left is recovered.
+    Recovered,
     /// The new epoch is on disk.
     EpochStored { epoch: u32 },
     /// The snapshot is on disk.
     SnapshotStored,
-    /// The new map is on disk.
-    MapStored,
+    /// What the configuration service knows is on disk, as of its number.
+    StateStored { number: u64 },
 }
 
 /// A process that can contain the parts of a SQL cluster.

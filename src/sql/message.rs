@@ -1,22 +1,66 @@
 //! What the parts of a sharded SQL cluster say to each other.
 
 use super::binlog::{Entry, EpochStart, Position};
-use super::shard_map::ShardMap;
-use crate::engine::{Ticket, Transport};
-use crate::workload::operation::{Cell, HEADER_BYTES, Request, Response};
+use super::config_service::agreement::Agreement;
+use super::shard_map::{ShardEntry, ShardMap};
+use crate::engine::{SimDuration, SimTime, Ticket, Transport};
+use crate::workload::operation::{Cell, HEADER_BYTES, KeyId, Request, Response};
 use std::rc::Rc;
+
+/// How much time a query has left when it is sent; [`Remaining::UNLIMITED`] if nobody says.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Remaining(pub SimDuration);
+
+impl Remaining {
+    pub const UNLIMITED: Remaining = Remaining(SimDuration(u64::MAX));
+
+    /// Whether it has run out for a message that waited so long at its receiver.
+    pub fn is_over(self, waited: SimDuration) -> bool {
+        waited > self.0
+    }
+}
+
+/// One row of the answer to a query over many.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Row {
+    pub key: KeyId,
+    pub count: u32,
+    pub bytes: u32,
+}
+
+/// A MySQL server's answer to a health check.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pong {
+    pub round: u32,
+    /// Whether it takes itself for the primary.
+    pub primary: bool,
+    pub epoch: u32,
+    /// The last transaction that it has, executed or not.
+    pub position: Position,
+    /// Whether it knows whom to follow.
+    pub has_source: bool,
+    /// False if its disk was empty when it started and it has no copy yet, or takes one.
+    pub initialised: bool,
+}
 
 /// A message between two parts of the cluster.
 #[derive(Clone, Debug)]
 pub enum SqlMessage {
-    /// Query proxy to shard proxy.
-    Query { ticket: Ticket, request: Request },
+    /// Query proxy to shard proxy; `stamp` is that of the map entry by which it was routed.
+    Query { ticket: Ticket, request: Request, stamp: u32, remaining: Remaining },
     /// And back.
     QueryReply { ticket: Ticket, response: Response },
-    /// Shard proxy to MySQL.
-    Execute { ticket: Ticket, request: Request },
-    /// And back.
-    ExecuteReply { ticket: Ticket, response: Response },
+    /// Shard proxy to MySQL; `epoch` is that of the primary it is meant for, zero for any node.
+    /// A node that has not executed `request.after` waits for it up to `wait`.
+    Execute { ticket: Ticket, request: Request, epoch: u32, remaining: Remaining, wait: SimDuration },
+    /// And back, with the last transaction that the node has executed.
+    ExecuteReply { ticket: Ticket, response: Response, executed: u64 },
+    /// The answer to a query over many rows, from MySQL and on from the shard proxy.
+    Rows { ticket: Ticket, response: Response, rows: Rc<[Row]> },
+    /// Shard proxy to a replica: how far are you?
+    LagProbe,
+    /// And back: the last transaction executed, and how old what it shows is.
+    Lag { executed: u64, lag: SimDuration },
 
     /// Replica to its source: send what comes after this.
     Pull { position: Position },
@@ -24,8 +68,10 @@ pub enum SqlMessage {
     Replicate { epoch: u32, entry: Entry, source_sequence: u64 },
     /// Source to replica: a batch to catch up with.
     Batch { epoch: u32, entries: Rc<[Entry]>, source_sequence: u64 },
-    /// Source to replica, at an interval: still here, this far.
-    SourceAlive { epoch: u32, sequence: u64 },
+    /// Replica to source: everything up to this is on its disk.
+    Acknowledge { epoch: u32, sequence: u64 },
+    /// Source to replica, at an interval: still here, this far, at this time on its wall clock.
+    SourceAlive { epoch: u32, sequence: u64, local_time: u64 },
     /// Source to replica: the position is not part of this history, or too old; take a copy.
     SnapshotOffer { position: Position, epochs: Rc<[EpochStart]>, pages: u32 },
     /// Replica to source: the next page of the copy.
@@ -35,18 +81,24 @@ pub enum SqlMessage {
 
     /// Configuration service to MySQL.
     Ping { round: u32 },
-    /// And back: what the node is, under which epoch, and how far.
-    Pong { round: u32, primary: bool, epoch: u32, sequence: u64, has_source: bool },
-    /// Configuration service to a replica: become the primary of this epoch.
-    Promote { epoch: u32 },
+    /// And back.
+    Pong(Pong),
+    /// Configuration service to a replica: become the primary of this epoch, if you still have so much.
+    Promote { epoch: u32, at_least: Position },
     /// And back, when it is.
     Promoted { epoch: u32, base: u64 },
-    /// Configuration service to MySQL: under this epoch, this is the primary.
-    Follow { epoch: u32, primary: crate::engine::NodeId },
+    /// Configuration service to MySQL: this is your shard now, as of a version of the map.
+    Shard { version: u32, entry: Rc<ShardEntry> },
+    /// Primary to configuration service: may I go on? Asked at this time of its own clock.
+    LeaseRequest { epoch: u32, asked: SimTime },
+    /// And back: for so long from when it was asked.
+    LeaseGranted { epoch: u32, asked: SimTime, length: SimDuration },
     /// Proxy to configuration service: send the map if it is newer than this.
     MapRequest { version: u32 },
     /// And back, or unasked when it has changed.
     Map(Rc<ShardMap>),
+    /// Among the nodes of the configuration service.
+    Agreement(Agreement),
 }
 
 /// Message classes of the SQL cluster, from [`FIRST_CLASS`].
@@ -69,10 +121,13 @@ impl SqlMessage {
     pub fn class(&self) -> u8 {
         match self {
             SqlMessage::Query { .. } | SqlMessage::Execute { .. } => CLASS_QUERY,
-            SqlMessage::QueryReply { .. } | SqlMessage::ExecuteReply { .. } => CLASS_REPLY,
+            SqlMessage::QueryReply { .. } | SqlMessage::ExecuteReply { .. } | SqlMessage::Rows { .. } => {
+                CLASS_REPLY
+            }
             SqlMessage::Pull { .. }
             | SqlMessage::Replicate { .. }
             | SqlMessage::Batch { .. }
+            | SqlMessage::Acknowledge { .. }
             | SqlMessage::SourceAlive { .. }
             | SqlMessage::SnapshotOffer { .. }
             | SqlMessage::SnapshotPull { .. }
@@ -88,10 +143,12 @@ impl SqlMessage {
                 SqlMessage::QueryReply { response, .. } | SqlMessage::ExecuteReply { response, .. } => {
                     30 + response.bytes
                 }
-                SqlMessage::Replicate { entry, .. } => 40 + entry.cell.bytes,
-                SqlMessage::Batch { entries, .. } => total(entries.iter().map(|entry| 40 + entry.cell.bytes)),
+                SqlMessage::Rows { rows, .. } => 30 + total(rows.iter().map(|row| 16 + row.bytes)),
+                SqlMessage::Replicate { entry, .. } => entry.bytes(),
+                SqlMessage::Batch { entries, .. } => total(entries.iter().map(Entry::bytes)),
                 SqlMessage::SnapshotPage { rows, .. } => total(rows.iter().map(|row| 24 + row.bytes)),
                 SqlMessage::Map(map) => 20 * map.shards.len() as u32,
+                SqlMessage::Agreement(agreement) => agreement.bytes(),
                 _ => 20,
             }
     }

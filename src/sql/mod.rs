@@ -8,6 +8,7 @@
 pub mod binlog;
 pub mod config_service;
 pub mod event;
+mod lru;
 pub mod message;
 pub mod mysql;
 pub mod query_proxy;

@@ -1,22 +1,35 @@
 //! What the parts of a SQL cluster have on disk.
+//!
+//! A MySQL server has two files: the redo log (with it, the rows) and the
+//! binlog. A transaction is in the rows after a crash only if it is in both, as
+//! InnoDB's recovery decides: one that is in the redo log alone is rolled back.
+//! One that is in the binlog alone counts as executed and has left no row.
 
 use super::binlog::{BINLOG_ENTRIES_MAX, Entry, EpochStart, Position, start_epoch};
-use super::shard_map::ShardMap;
+use super::config_service::agreement::ConfigState;
 use crate::engine::{PagedLog, PagedVec};
 use crate::workload::operation::Cell;
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// A record of any part.
 #[derive(Clone)]
 pub enum SqlRecord {
     MySql(MySqlRecord),
-    Map(Rc<ShardMap>),
+    Config(Rc<ConfigRecord>),
 }
 
 /// A record of a MySQL server.
 #[derive(Clone)]
 pub enum MySqlRecord {
-    Commit(Entry),
+    /// In the redo log: prepared.
+    Redo(Entry),
+    /// In the binlog: committed.
+    Binlog(Entry),
+    /// In a replica's relay log, which recovery executes.
+    Relay(Entry),
+    /// The rows as they are now are on disk: recovery begins here.
+    Checkpoint,
     Epoch {
         epoch: u32,
         base: u64,
@@ -31,30 +44,70 @@ pub struct MySqlDisk {
     /// As long as the highest key written needs.
     pub rows: PagedVec<Cell>,
     pub log: Option<PagedLog<Entry>>,
-    pub executed: Position,
+    /// Where the rows were copied from a source, if they were: the log begins after it.
+    copied_at: Position,
+    /// Prepared in the redo log and not yet in the binlog.
+    prepared: VecDeque<Entry>,
     pub epochs: Vec<EpochStart>,
     pub epoch: u32,
+    /// Transactions since the last checkpoint.
+    pub to_recover: u64,
 }
 
 impl MySqlDisk {
+    /// A copy of a source's rows, as of a position.
+    pub fn copied(
+        rows: PagedVec<Cell>,
+        position: Position,
+        epochs: Vec<EpochStart>,
+        epoch: u32,
+    ) -> MySqlDisk {
+        MySqlDisk {
+            rows,
+            log: Some(PagedLog::starting_at(position.sequence + 1, BINLOG_ENTRIES_MAX)),
+            copied_at: position,
+            prepared: VecDeque::new(),
+            epochs,
+            epoch,
+            to_recover: 0,
+        }
+    }
+
+    /// The last transaction in the binlog.
+    pub fn position(&self) -> Position {
+        let last = self.log.as_ref().and_then(|log| log.get(log.next() - 1));
+        last.map_or(self.copied_at, Entry::position)
+    }
+
     pub fn apply(&mut self, record: MySqlRecord) {
         match record {
-            MySqlRecord::Commit(entry) => {
-                let key = entry.key as usize;
-                self.rows.extend_to(key + 1, Cell::default());
-                *self.rows.get_mut(key).expect("the table was just extended") = entry.cell;
-                let log = self.log.get_or_insert_with(|| PagedLog::starting_at(1, BINLOG_ENTRIES_MAX));
-                let position = entry.position();
-                assert_eq!(position.sequence, log.next(), "the log on disk has no gap");
-                log.push(entry);
-                self.executed = position;
-                if self.epochs.last().is_none_or(|last| last.epoch < position.epoch) {
-                    start_epoch(
-                        &mut self.epochs,
-                        EpochStart { epoch: position.epoch, base: position.sequence - 1 },
-                    );
+            MySqlRecord::Redo(entry) => {
+                self.to_recover += 1;
+                let logged = self.binlog().get(entry.sequence()).map(Entry::position);
+                if logged == Some(entry.position()) {
+                    self.write_row(&entry);
+                } else if logged.is_none() {
+                    self.prepared.push_back(entry);
                 }
             }
+            MySqlRecord::Binlog(entry) => {
+                self.push(entry);
+                // What an earlier crash rolled back is still in the redo log, before it.
+                while let Some(prepared) = self.prepared.front()
+                    && prepared.sequence() <= entry.sequence()
+                {
+                    if prepared.position() == entry.position() {
+                        self.write_row(&entry);
+                    }
+                    self.prepared.pop_front();
+                }
+            }
+            MySqlRecord::Relay(entry) => {
+                self.push(entry);
+                self.to_recover += 1;
+                self.write_row(&entry);
+            }
+            MySqlRecord::Checkpoint => self.to_recover = 0,
             MySqlRecord::Epoch { epoch, base } => {
                 self.epoch = epoch;
                 start_epoch(&mut self.epochs, EpochStart { epoch, base });
@@ -62,10 +115,39 @@ impl MySqlDisk {
             MySqlRecord::Snapshot(snapshot) => *self = MySqlDisk::clone(&snapshot),
         }
     }
+
+    fn binlog(&mut self) -> &mut PagedLog<Entry> {
+        self.log.get_or_insert_with(|| PagedLog::starting_at(1, BINLOG_ENTRIES_MAX))
+    }
+
+    fn push(&mut self, entry: Entry) {
+        let position = entry.position();
+        assert_eq!(position.sequence, self.binlog().next(), "the log on disk has no gap");
+        self.binlog().push(entry);
+        if self.epochs.last().is_none_or(|last| last.epoch < position.epoch) {
+            let start = EpochStart { epoch: position.epoch, base: position.sequence - 1 };
+            start_epoch(&mut self.epochs, start);
+        }
+    }
+
+    fn write_row(&mut self, entry: &Entry) {
+        let key = entry.key as usize;
+        self.rows.extend_to(key + 1, Cell::default());
+        *self.rows.get_mut(key).expect("the table was just extended") = entry.row();
+    }
 }
 
-/// What the configuration service finds on its disk.
+/// What a node of the configuration service finds on its disk.
 #[derive(Clone, Default)]
 pub struct ConfigDisk {
-    pub map: Option<Rc<ShardMap>>,
+    pub record: Option<Rc<ConfigRecord>>,
+}
+
+/// All that a node of the configuration service has to remember.
+#[derive(Clone)]
+pub struct ConfigRecord {
+    pub term: u32,
+    /// Place of the node that it voted for in this term.
+    pub voted_for: Option<u16>,
+    pub state: Rc<ConfigState>,
 }

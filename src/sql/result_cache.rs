@@ -3,63 +3,60 @@
 //! A write that passes through the proxy invalidates its key, when it is sent
 //! and again when it is acknowledged. A read that was under way meanwhile can
 //! still put an old row back: the classic race, and a source of stale reads
-//! until the time to live ends.
+//! until the time to live ends. A write that takes another path (another proxy
+//! of the shard) invalidates nothing here.
 
-use crate::engine::{PagedVec, SimDuration, SimTime};
-use crate::workload::operation::{Cell, KeyId};
+use super::lru::LruList;
+use super::settings::Cache;
+use crate::engine::{PagedVec, SimTime};
+use crate::workload::operation::{Cell, HEADER_BYTES, KeyId};
 
-const NONE: u32 = u32::MAX;
-
-#[derive(Clone, Copy)]
-struct Slot {
-    key: KeyId,
+#[derive(Clone, Copy, Default)]
+struct Kept {
     cell: Cell,
     expires: SimTime,
-    newer: u32,
-    older: u32,
 }
 
 /// A bounded cache of rows.
 #[derive(Clone)]
 pub struct ResultCache {
-    /// Slot of a key, by key.
-    slot_of: PagedVec<u32>,
-    slots: Vec<Slot>,
-    free: Vec<u32>,
-    newest: u32,
-    oldest: u32,
-    entries_max: usize,
-    ttl: SimDuration,
+    kept: PagedVec<Kept>,
+    order: LruList,
+    settings: Cache,
+    bytes: u64,
     pub hits: u64,
     pub misses: u64,
 }
 
 impl ResultCache {
-    /// A cache over `keys` keys that holds `entries_max` rows at most; 0 switches it off.
-    pub fn new(keys: usize, entries_max: u32, ttl: SimDuration) -> ResultCache {
+    /// A cache over `keys` keys; without entries it is off.
+    pub fn new(keys: usize, settings: Cache) -> ResultCache {
+        let keys = if settings.entries > 0 { keys } else { 0 };
         ResultCache {
-            slot_of: PagedVec::filled(NONE, keys),
-            slots: Vec::new(),
-            free: Vec::new(),
-            newest: NONE,
-            oldest: NONE,
-            entries_max: entries_max as usize,
-            ttl,
+            kept: PagedVec::filled(Kept::default(), keys),
+            order: LruList::new(keys),
+            settings,
+            bytes: 0,
             hits: 0,
             misses: 0,
         }
     }
 
     pub fn is_on(&self) -> bool {
-        self.entries_max > 0
+        self.settings.entries > 0
     }
 
     pub fn len(&self) -> usize {
-        self.slots.len() - self.free.len()
+        self.order.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.order.is_empty()
+    }
+
+    /// Bytes that its rows take, keys and headers included.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// The row, if it is there and not too old.
@@ -67,20 +64,19 @@ impl ResultCache {
         if !self.is_on() {
             return None;
         }
-        let slot = self.slot_of.get(key as usize).copied().unwrap_or(NONE);
-        if slot == NONE {
+        if !self.order.contains(key) {
             self.misses += 1;
             return None;
         }
-        if self.slots[slot as usize].expires <= now {
+        let kept = self.kept.get(key as usize).copied().unwrap_or_default();
+        if kept.expires <= now {
             self.misses += 1;
-            self.drop_slot(slot);
+            self.invalidate(key);
             return None;
         }
         self.hits += 1;
-        self.unlink(slot);
-        self.link_newest(slot);
-        Some(self.slots[slot as usize].cell)
+        self.order.use_now(key);
+        Some(kept.cell)
     }
 
     pub fn put(&mut self, key: KeyId, cell: Cell, now: SimTime) {
@@ -88,61 +84,27 @@ impl ResultCache {
             return;
         }
         self.invalidate(key);
-        if self.len() == self.entries_max {
-            self.drop_slot(self.oldest);
+        self.bytes += size(&cell);
+        *self.kept.get_mut(key as usize).expect("a key of the key space") =
+            Kept { cell, expires: now + self.settings.ttl };
+        self.order.use_now(key);
+        while self.order.len() > self.settings.entries as usize
+            || self.settings.bytes.is_some_and(|most| self.bytes > most)
+        {
+            let Some(oldest) = self.order.oldest() else {
+                return;
+            };
+            self.invalidate(oldest);
         }
-        let entry = Slot { key, cell, expires: now + self.ttl, newer: NONE, older: NONE };
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                self.slots[slot as usize] = entry;
-                slot
-            }
-            None => {
-                self.slots.push(entry);
-                (self.slots.len() - 1) as u32
-            }
-        };
-        self.set_slot_of(key, slot);
-        self.link_newest(slot);
     }
 
     pub fn invalidate(&mut self, key: KeyId) {
-        let slot = self.slot_of.get(key as usize).copied().unwrap_or(NONE);
-        if slot != NONE {
-            self.drop_slot(slot);
+        if self.order.remove(key) {
+            self.bytes -= self.kept.get(key as usize).map_or(0, |kept| size(&kept.cell));
         }
     }
+}
 
-    fn drop_slot(&mut self, slot: u32) {
-        self.unlink(slot);
-        self.set_slot_of(self.slots[slot as usize].key, NONE);
-        self.free.push(slot);
-    }
-
-    fn set_slot_of(&mut self, key: KeyId, slot: u32) {
-        *self.slot_of.get_mut(key as usize).expect("a key of the key space") = slot;
-    }
-
-    fn unlink(&mut self, slot: u32) {
-        let Slot { newer, older, .. } = self.slots[slot as usize];
-        match newer {
-            NONE => self.newest = older,
-            _ => self.slots[newer as usize].older = older,
-        }
-        match older {
-            NONE => self.oldest = newer,
-            _ => self.slots[older as usize].newer = newer,
-        }
-    }
-
-    fn link_newest(&mut self, slot: u32) {
-        let before = self.newest;
-        self.slots[slot as usize].newer = NONE;
-        self.slots[slot as usize].older = before;
-        match before {
-            NONE => self.oldest = slot,
-            _ => self.slots[before as usize].newer = slot,
-        }
-        self.newest = slot;
-    }
+fn size(cell: &Cell) -> u64 {
+    u64::from(HEADER_BYTES) + u64::from(cell.bytes)
 }

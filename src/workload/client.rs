@@ -8,7 +8,7 @@
 
 use super::generator::Generator;
 use super::operation::{
-    Cause, HEADER_BYTES, KeyId, OperationId, OperationKind, Outcome, Request, Response, Versioned,
+    Cause, HEADER_BYTES, KeyId, OperationId, OperationKind, Outcome, Request, Response, ServedBy, Versioned,
 };
 use crate::engine::{Context, NodeId, PendingTable, Process, Purpose, SimDuration, SimTime, Stream, Ticket};
 use std::collections::VecDeque;
@@ -24,7 +24,12 @@ pub struct ClientSettings {
     pub endpoints: Vec<NodeId>,
     pub timeout: SimDuration,
     pub in_flight_max: usize,
+    /// Whether reads say what this client last wrote to their key, so that they can wait for it.
+    pub sends_session: bool,
 }
+
+/// Writes of its own that a client remembers, to be able to ask for them.
+const SESSION_WRITES_MAX: usize = 64;
 
 /// What a client sets timers for.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +67,10 @@ pub struct Completed {
     pub result: Versioned,
     /// Who was asked.
     pub endpoint: NodeId,
+    /// Who answered.
+    pub served_by: ServedBy,
+    /// The shard that executed it; zero in a cluster without shards.
+    pub shard: u16,
 }
 
 impl ClientEvent {
@@ -104,6 +113,8 @@ pub struct Client {
     /// The ticket of an operation is found by its number: tickets are dense in time.
     tickets: VecDeque<Ticket>,
     first_ticket: u64,
+    /// Keys and versions of the latest acknowledged writes, if reads say so; the oldest first.
+    session: VecDeque<(KeyId, u64)>,
     avoid_until: Vec<SimTime>,
     next_number: u64,
     load_factors: Vec<f64>,
@@ -120,6 +131,7 @@ impl Client {
             pending: PendingTable::new(settings.timeout, settings.in_flight_max),
             tickets: VecDeque::new(),
             first_ticket: 1,
+            session: VecDeque::new(),
             avoid_until: vec![SimTime::ZERO; settings.endpoints.len()],
             endpoint_stream: Stream::named(seed, Purpose::Endpoint, name),
             settings,
@@ -140,9 +152,7 @@ impl Client {
 
     /// The operations under way, as they would end if the run ended now.
     pub fn open_operations(&self) -> impl Iterator<Item = Completed> + '_ {
-        self.pending
-            .iter()
-            .map(|waiting| self.completed(waiting, Outcome::Unknown(Cause::RunEnded), Versioned::default()))
+        self.pending.iter().map(|waiting| self.ended(waiting, Outcome::Unknown(Cause::RunEnded)))
     }
 
     pub fn load_factor(&self) -> f64 {
@@ -183,7 +193,16 @@ impl Client {
         let Some(waiting) = self.pending.remove(*ticket) else {
             return;
         };
-        ctx.output(ClientEvent::Completed(self.completed(&waiting, response.outcome, response.result)));
+        if self.settings.sends_session && response.outcome.is_ok() && waiting.request.is_write() {
+            self.remember_write(waiting.request.key, response.result.version);
+        }
+        let done = Completed {
+            result: response.result,
+            served_by: response.served_by,
+            shard: response.shard,
+            ..self.ended(&waiting, response.outcome)
+        };
+        ctx.output(ClientEvent::Completed(done));
         self.forget_old_tickets();
     }
 
@@ -231,12 +250,15 @@ impl Client {
 
     fn invoke<P: ClientHost>(&mut self, ctx: &mut Context<P>) {
         let hot_share = self.hot_shares.iter().copied().fold(0.0, f64::max);
-        let Some(arrival) = self.generator.next_arrival(hot_share) else {
+        let id = OperationId::new(self.generator.client(), self.next_number);
+        let Some(mut request) = self.generator.next_arrival(id, hot_share) else {
             return;
         };
-        let id = OperationId::new(self.generator.client(), self.next_number);
         self.next_number += 1;
-        let request = Request { id, kind: arrival.kind, key: arrival.key, bytes: arrival.bytes };
+        if self.settings.sends_session && request.kind == OperationKind::Read {
+            let own = self.session.iter().rev().find(|(key, _)| *key == request.key);
+            request.after = own.map_or(0, |(_, version)| *version);
+        }
         ctx.output(ClientEvent::Invoked { id, kind: request.kind, key: request.key });
         let endpoint = self.pick_endpoint(ctx.monotonic());
         let waiting = Waiting { request, invoked: ctx.monotonic(), endpoint };
@@ -251,7 +273,7 @@ impl Client {
             Err(waiting) => {
                 self.tickets.push_back(Ticket::default());
                 let busy = Outcome::Failed(Cause::ClientBusy);
-                ctx.output(ClientEvent::Completed(self.completed(&waiting, busy, Versioned::default())));
+                ctx.output(ClientEvent::Completed(self.ended(&waiting, busy)));
             }
         }
     }
@@ -260,11 +282,7 @@ impl Client {
         self.pending.timer_fired();
         while let Some(waiting) = self.pending.pop_expired(ctx.monotonic()) {
             self.avoid_until[waiting.endpoint as usize] = ctx.monotonic() + AVOID_FOR;
-            ctx.output(ClientEvent::Completed(self.completed(
-                &waiting,
-                Outcome::TIMED_OUT,
-                Versioned::default(),
-            )));
+            ctx.output(ClientEvent::Completed(self.ended(&waiting, Outcome::TIMED_OUT)));
         }
         self.forget_old_tickets();
         if let Some(at) = self.pending.arm() {
@@ -291,15 +309,25 @@ impl Client {
         }
     }
 
-    fn completed(&self, waiting: &Waiting, outcome: Outcome, result: Versioned) -> Completed {
+    fn remember_write(&mut self, key: KeyId, version: u64) {
+        if self.session.len() == SESSION_WRITES_MAX {
+            self.session.pop_front();
+        }
+        self.session.push_back((key, version));
+    }
+
+    /// An operation that ended so, without a result.
+    fn ended(&self, waiting: &Waiting, outcome: Outcome) -> Completed {
         Completed {
             id: waiting.request.id,
             kind: waiting.request.kind,
             key: waiting.request.key,
             invoked: waiting.invoked,
             outcome,
-            result,
+            result: Versioned::default(),
             endpoint: self.settings.endpoints[waiting.endpoint as usize],
+            served_by: ServedBy::default(),
+            shard: 0,
         }
     }
 }

@@ -7,9 +7,10 @@
 //! same times.
 
 use super::keys::KeySpace;
-use super::operation::{KeyId, OperationKind};
+use super::operation::{KeyId, OperationId, OperationKind, Request};
 use super::recorded::Recording;
 use super::zipf::Zipf;
+use crate::engine::random::mix;
 use crate::engine::{Purpose, SimDuration, SimTime, Stream};
 use std::rc::Rc;
 
@@ -36,18 +37,37 @@ pub struct Generated {
     pub rate_per_s: f64,
     /// Share of reads, 0 to 1.
     pub reads: f64,
+    /// Of the reads: the shares that are scans, tops and joins; the others read one row.
+    pub queries: QueryShares,
     pub popularity: Zipf,
     /// Payload of a write in bytes, both ends included.
     pub payload_bytes: [u32; 2],
 }
 
-/// One operation to come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Arrival {
-    pub kind: OperationKind,
-    pub key: KeyId,
-    pub bytes: u32,
+/// Shares of the reads that are about more than one row, each from 0, together at most 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct QueryShares {
+    pub scans: f64,
+    pub tops: f64,
+    pub joins: f64,
+    /// Rows that a scan spans and a top asks for.
+    pub rows: u16,
 }
+
+impl QueryShares {
+    fn kind(&self, drawn: f64) -> OperationKind {
+        let QueryShares { scans, tops, joins, .. } = *self;
+        match drawn {
+            _ if drawn < scans => OperationKind::Scan,
+            _ if drawn < scans + tops => OperationKind::Top,
+            _ if drawn < scans + tops + joins => OperationKind::Join,
+            _ => OperationKind::Read,
+        }
+    }
+}
+
+/// As many rows as one row of the other kind: a video and its channel.
+const ROWS_PER_REFERRED: u64 = 20;
 
 /// One client's own traffic.
 #[derive(Clone)]
@@ -110,7 +130,7 @@ impl Generator {
     }
 
     /// The operation that is due now. `hot_share` of generated ones go to the most popular key.
-    pub fn next_arrival(&mut self, hot_share: f64) -> Option<Arrival> {
+    pub fn next_arrival(&mut self, id: OperationId, hot_share: f64) -> Option<Request> {
         match &self.traffic.source {
             Source::Generated(generated) => {
                 let read = self.kinds.chance(generated.reads);
@@ -119,20 +139,20 @@ impl Generator {
                 let size = low + self.sizes.below(high - low + 1);
                 // The heat stream moves only while a key is heated, and no other stream moves with it.
                 let hot = hot_share > 0.0 && self.heat.chance(hot_share);
-                Some(Arrival {
-                    kind: if read { OperationKind::Read } else { OperationKind::Write },
-                    key: if hot { 0 } else { rank - 1 },
-                    bytes: if read { 0 } else { size },
-                })
+                let key = if hot { 0 } else { rank - 1 };
+                if !read {
+                    return Some(Request::point(id, OperationKind::Write, key, size));
+                }
+                let queries = generated.queries;
+                let kind =
+                    if queries.rows > 0 { queries.kind(self.kinds.unit()) } else { OperationKind::Read };
+                Some(query(id, kind, key, queries.rows, &self.traffic.keys))
             }
             Source::Recorded(recording) => {
                 let next = recording.operations.get(self.cursor)?;
                 self.cursor += self.traffic.clients as usize;
-                Some(Arrival {
-                    kind: if next.is_write { OperationKind::Write } else { OperationKind::Read },
-                    key: next.key,
-                    bytes: next.bytes,
-                })
+                let kind = if next.is_write { OperationKind::Write } else { OperationKind::Read };
+                Some(Request::point(id, kind, next.key, next.bytes))
             }
         }
     }
@@ -140,4 +160,23 @@ impl Generator {
     pub fn client(&self) -> u32 {
         self.client
     }
+}
+
+/// A read of some kind that begins at a key.
+fn query(id: OperationId, kind: OperationKind, key: KeyId, rows: u16, keys: &KeySpace) -> Request {
+    let mut request = Request::point(id, kind, key, 0);
+    match kind {
+        OperationKind::Scan => {
+            let last = (keys.rank(key) as usize + usize::from(rows) - 1).min(keys.len() - 1);
+            request.end = keys.order()[last];
+            request.rows = rows;
+        }
+        OperationKind::Top => request.rows = rows,
+        OperationKind::Join => {
+            let referred = (keys.len() as u64 / ROWS_PER_REFERRED).max(1);
+            request.end = (mix(u64::from(key)) % referred) as KeyId;
+        }
+        OperationKind::Read | OperationKind::Write => {}
+    }
+    request
 }

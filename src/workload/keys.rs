@@ -1,6 +1,7 @@
 //! The keys of a run: their names, and what the clusters derive from the names.
 
 use super::operation::KeyId;
+use crate::engine::order::places_by;
 use crate::engine::random::mix;
 use std::rc::Rc;
 
@@ -12,8 +13,12 @@ use std::rc::Rc;
 #[derive(Clone)]
 pub struct KeySpace {
     names: Names,
-    letters: Rc<[u8]>,
+    /// By key: the beginning of its name, by which it is ordered.
+    prefixes: Rc<[u64]>,
     tokens: Rc<[i64]>,
+    /// All keys in the order of their names, and the place of each in it.
+    order: Rc<[KeyId]>,
+    ranks: Rc<[u32]>,
 }
 
 #[derive(Clone)]
@@ -35,38 +40,66 @@ impl KeySpace {
     }
 
     fn new(names: Names, count: usize) -> KeySpace {
-        let mut letters = Vec::with_capacity(count);
+        let mut prefixes = Vec::with_capacity(count);
         let mut tokens = Vec::with_capacity(count);
         for key in 0..count as u32 {
             let name = name_of(&names, key);
-            letters.push(range_letter(&name));
+            prefixes.push(prefix_of(&name));
             tokens.push(token_of(name.as_bytes()));
         }
-        KeySpace { names, letters: letters.into(), tokens: tokens.into() }
+        let order = places_by(count, |key| prefixes[key]);
+        let mut ranks = vec![0; count];
+        for (rank, key) in order.iter().enumerate() {
+            ranks[*key as usize] = rank as u32;
+        }
+        KeySpace {
+            names,
+            prefixes: prefixes.into(),
+            tokens: tokens.into(),
+            order: order.into(),
+            ranks: ranks.into(),
+        }
     }
 
     pub fn len(&self) -> usize {
-        self.letters.len()
+        self.prefixes.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.letters.is_empty()
+        self.prefixes.is_empty()
     }
 
     pub fn name(&self, key: KeyId) -> String {
         name_of(&self.names, key)
     }
 
-    /// The letter that decides the shard, A to Z.
+    /// The beginning of its name as a number: four characters from its first letter on, in capitals.
     #[inline]
-    pub fn letter(&self, key: KeyId) -> u8 {
-        self.letters[key as usize]
+    pub fn name_point(&self, key: KeyId) -> u32 {
+        (self.prefixes[key as usize] >> 32) as u32
+    }
+
+    /// A hash of its name, spread over all numbers.
+    #[inline]
+    pub fn hash_point(&self, key: KeyId) -> u32 {
+        (self.tokens[key as usize] as u64 >> 32) as u32
     }
 
     /// The key's place on a token ring.
     #[inline]
     pub fn token(&self, key: KeyId) -> i64 {
         self.tokens[key as usize]
+    }
+
+    /// All keys in the order of their names.
+    pub fn order(&self) -> &[KeyId] {
+        &self.order
+    }
+
+    /// The key's place in that order.
+    #[inline]
+    pub fn rank(&self, key: KeyId) -> u32 {
+        self.ranks[key as usize]
     }
 }
 
@@ -80,9 +113,17 @@ fn name_of(names: &Names, key: KeyId) -> String {
     }
 }
 
-/// The first ASCII letter of a name, as a capital; A where there is none.
-fn range_letter(name: &str) -> u8 {
-    name.bytes().find(u8::is_ascii_alphabetic).unwrap_or(b'A').to_ascii_uppercase()
+/// Eight characters of a name from its first ASCII letter on, in capitals, padded with zeros;
+/// a name without a letter stands under A.
+fn prefix_of(name: &str) -> u64 {
+    let bytes = name.as_bytes();
+    let start = bytes.iter().position(u8::is_ascii_alphabetic);
+    let from_letter = start.map_or(&b"A"[..], |start| &bytes[start..]);
+    let mut prefix = [0; 8];
+    for (place, byte) in prefix.iter_mut().zip(from_letter) {
+        *place = byte.to_ascii_uppercase();
+    }
+    u64::from_be_bytes(prefix)
 }
 
 /// Murmur3 (x64, 128 bits, seed 0; Appleby 2008), its first 64 bits as a signed

@@ -24,12 +24,41 @@ impl OperationId {
     }
 }
 
-/// What an operation does to its key.
+/// What an operation does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OperationKind {
+    /// One row.
     Read,
+    /// One row.
     Write,
+    /// The rows of a range of keys, in their order.
+    Scan,
+    /// The rows that were written most often.
+    Top,
+    /// A row, and the row that it refers to.
+    Join,
+}
+
+impl OperationKind {
+    pub const ALL: [OperationKind; 5] = [
+        OperationKind::Read,
+        OperationKind::Write,
+        OperationKind::Scan,
+        OperationKind::Top,
+        OperationKind::Join,
+    ];
+
+    /// Its name in reports and histories.
+    pub fn name(self) -> &'static str {
+        match self {
+            OperationKind::Read => "read",
+            OperationKind::Write => "write",
+            OperationKind::Scan => "scan",
+            OperationKind::Top => "top",
+            OperationKind::Join => "join",
+        }
+    }
 }
 
 /// A key, by its place in the [`KeySpace`](super::keys::KeySpace).
@@ -40,12 +69,24 @@ pub type KeyId = u32;
 pub struct Request {
     pub id: OperationId,
     pub kind: OperationKind,
+    /// The row; the first one of a scan; the referring one of a join. Not used by a top.
     pub key: KeyId,
+    /// The last row of a scan, the row that a join refers to; otherwise the key again.
+    pub end: KeyId,
+    /// Rows that a top asks for, or that a scan spans.
+    pub rows: u16,
     /// Payload of a write, in bytes.
     pub bytes: u32,
+    /// The version that the session last wrote to the key; zero if it never did, or does not care.
+    pub after: u64,
 }
 
 impl Request {
+    /// Of one row.
+    pub fn point(id: OperationId, kind: OperationKind, key: KeyId, bytes: u32) -> Request {
+        Request { id, kind, key, end: key, rows: 1, bytes, after: 0 }
+    }
+
     pub fn is_write(&self) -> bool {
         self.kind == OperationKind::Write
     }
@@ -75,6 +116,8 @@ pub struct Cell {
     pub content: Versioned,
     /// Payload in bytes.
     pub bytes: u32,
+    /// How often it was written, where the cluster counts that.
+    pub count: u32,
 }
 
 /// Why an operation did not succeed.
@@ -93,18 +136,45 @@ pub enum Cause {
     NotPrimary,
     /// The node is still restoring its data.
     Restoring,
+    /// The shard map was old, and newer ones did not come in time.
+    StaleMap,
+    /// The shard has no primary at the moment.
+    NoPrimary,
+    /// The primary's lease has run out.
+    LeaseLost,
+    /// Another transaction held the row for too long, or too many waited for it.
+    RowLocked,
+    /// The deadline had passed before anybody began with it.
+    DeadlinePassed,
+    /// Failed fast: the circuit breaker of the shard is open.
+    CircuitOpen,
+    /// No connection of the pool became free in time.
+    PoolTimedOut,
+    /// It waited for a failover for longer than the buffer allows, or the buffer was full.
+    BufferGivenUp,
+    /// The replica had not yet executed what the session wrote.
+    ReplicaBehind,
     /// The run ended before the answer came.
     RunEnded,
 }
 
 impl Cause {
-    pub const ALL: [Cause; 7] = [
+    pub const ALL: [Cause; 16] = [
         Cause::TimedOut,
         Cause::Overloaded,
         Cause::ClientBusy,
         Cause::TooFewReplicas,
         Cause::NotPrimary,
         Cause::Restoring,
+        Cause::StaleMap,
+        Cause::NoPrimary,
+        Cause::LeaseLost,
+        Cause::RowLocked,
+        Cause::DeadlinePassed,
+        Cause::CircuitOpen,
+        Cause::PoolTimedOut,
+        Cause::BufferGivenUp,
+        Cause::ReplicaBehind,
         Cause::RunEnded,
     ];
 
@@ -117,6 +187,15 @@ impl Cause {
             Cause::TooFewReplicas => "too few replicas believed alive",
             Cause::NotPrimary => "refused: not the primary",
             Cause::Restoring => "node is restoring its data",
+            Cause::StaleMap => "shard map was old",
+            Cause::NoPrimary => "shard has no primary",
+            Cause::LeaseLost => "refused: the primary's lease ran out",
+            Cause::RowLocked => "row was locked too long",
+            Cause::DeadlinePassed => "deadline had passed before it began",
+            Cause::CircuitOpen => "failed fast: circuit breaker open",
+            Cause::PoolTimedOut => "no connection became free",
+            Cause::BufferGivenUp => "failover took longer than the buffer allows",
+            Cause::ReplicaBehind => "replica was behind the session",
             Cause::RunEnded => "still under way at the end",
         }
     }
@@ -157,6 +236,18 @@ impl Outcome {
     }
 }
 
+/// Who answered, as far as the answer says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServedBy {
+    /// A ring node, or several at once.
+    #[default]
+    Nodes,
+    Primary,
+    Replica,
+    Cache,
+}
+
 /// What comes back to a client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Response {
@@ -166,19 +257,33 @@ pub struct Response {
     pub result: Versioned,
     /// Payload of what was read, in bytes.
     pub bytes: u32,
+    pub served_by: ServedBy,
+    /// The shard that executed it; zero in a cluster without shards.
+    pub shard: u16,
 }
 
 impl Response {
     pub fn failed(id: OperationId, cause: Cause) -> Response {
-        Response { id, outcome: Outcome::Failed(cause), result: Versioned::default(), bytes: 0 }
+        Response::ended(id, Outcome::Failed(cause))
     }
 
     pub fn unknown(id: OperationId, cause: Cause) -> Response {
-        Response { id, outcome: Outcome::Unknown(cause), result: Versioned::default(), bytes: 0 }
+        Response::ended(id, Outcome::Unknown(cause))
     }
 
     pub fn ok(id: OperationId, result: Versioned, bytes: u32) -> Response {
-        Response { id, outcome: Outcome::Ok, result, bytes }
+        Response { result, bytes, ..Response::ended(id, Outcome::Ok) }
+    }
+
+    fn ended(id: OperationId, outcome: Outcome) -> Response {
+        Response {
+            id,
+            outcome,
+            result: Versioned::default(),
+            bytes: 0,
+            served_by: ServedBy::default(),
+            shard: 0,
+        }
     }
 }
 

@@ -289,7 +289,10 @@ fn its_kinds_are_those_that_the_program_reads() {
     for (definition, pointer, field) in [
         ("FaultSpec", "/faults/0", "do"),
         ("Distribution", "/network", "same_zone"),
-        ("SyncPolicy", "/clusters/0/sharded_sql", "binlog_sync"),
+        ("LogSyncPolicy", "/clusters/0/sharded_sql", "binlog_sync"),
+        ("SyncPolicy", "/clusters/1/gossip_ring", "commit_log_sync"),
+        ("ReplicationMode", "/clusters/0/sharded_sql", "replication"),
+        ("FencingMode", "/clusters/0/sharded_sql/failover", "fencing"),
         ("ReadFrom", "/clusters/0/sharded_sql", "reads"),
     ] {
         let known: BTreeSet<String> = schema["$defs"][definition]["oneOf"]

@@ -20,4 +20,5 @@ mod recorded;
 mod scenario_errors;
 mod session;
 mod small_world;
+mod sql_scenarios;
 mod swarm;

@@ -55,7 +55,7 @@ fn nodes_are_named_and_placed_as_documented() {
         names::seats(section, &scenario.workload)
             .into_iter()
             .find(|seat| seat.name() == wanted)
-            .map(|seat| (seat.role(), names::zone_of(section, seat, 3)))
+            .map(|seat| (seat.role(), scenario.zone_of(section, seat)))
     };
     for (name, role, zone) in [
         ("client-1", "client", 0),

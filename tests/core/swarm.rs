@@ -13,8 +13,9 @@ use faultline::engine::{Purpose, SimTime, Stream};
 use faultline::scenario::fault::{FaultSpec, ScheduledFault, Selector};
 use faultline::scenario::names::seats;
 use faultline::scenario::schema::{
-    ChecksSection, ClusterSection, NetworkSection, ReadFrom, RingSection, Scenario, ShardRange, SqlSection,
-    SyncPolicy, WorkloadSection,
+    BufferPoolSection, BufferingSection, ChecksSection, CircuitBreakerSection, ClusterSection, FencingMode,
+    LogSyncPolicy, NetworkSection, ReadFrom, ReplicationMode, RetriesSection, RingSection, Scenario,
+    ShardRange, SqlSection, SyncPolicy, WorkloadSection,
 };
 use faultline::session::Session;
 use faultline::workload::operation::Outcome;
@@ -55,17 +56,7 @@ fn draw_scenario(seed: u64) -> Scenario {
     };
     let sync =
         |dice: &mut Dice| if dice.one_in(2) { SyncPolicy::EveryWrite } else { SyncPolicy::EveryMs(200.0) };
-    let mut sql = SqlSection {
-        query_proxies: 1 + dice.below(3),
-        shards,
-        replicas: dice.below(4),
-        reads: if dice.one_in(2) { ReadFrom::Primary } else { ReadFrom::Replica },
-        binlog_sync: sync(&mut dice),
-        ..SqlSection::default()
-    };
-    if dice.one_in(3) {
-        sql.cache.entries = 0;
-    }
+    let sql = draw_sql(&mut dice, shards);
     let nodes = 3 + dice.below(7);
     let n = 1 + dice.below(nodes.min(5));
     let ring = RingSection {
@@ -86,6 +77,7 @@ fn draw_scenario(seed: u64) -> Scenario {
         seed,
         duration_ms: 60_000.0,
         zones: ["a", "b", "c"].map(String::from).to_vec(),
+        regions: Vec::new(),
         network: NetworkSection {
             same_zone: Distribution::Lognormal(Lognormal { median_ms: 0.2, sigma: 0.5 }),
             loss: if dice.one_in(4) { 0.001 } else { 0.0 },
@@ -95,6 +87,10 @@ fn draw_scenario(seed: u64) -> Scenario {
             clients: 1 + dice.below(8),
             rate_per_s: 1.0,
             reads: 0.5,
+            scans: 0.0,
+            tops: 0.0,
+            joins: 0.0,
+            query_rows: 10,
             keys: 20 + dice.below(300),
             zipf_theta: 0.99,
             payload_bytes: Default::default(),
@@ -109,6 +105,65 @@ fn draw_scenario(seed: u64) -> Scenario {
     let faults = 1 + dice.below(6);
     scenario.faults = (0..faults).map(|_| draw_fault(&mut dice, &scenario)).collect();
     scenario
+}
+
+fn draw_sql(dice: &mut Dice, shards: Vec<ShardRange>) -> SqlSection {
+    let replicas = dice.below(4);
+    let log_sync = |dice: &mut Dice| match dice.below(4) {
+        0 | 1 => LogSyncPolicy::EveryWrite,
+        2 => LogSyncPolicy::EveryWrites(20),
+        _ => LogSyncPolicy::EveryMs(200.0),
+    };
+    let mut sql = SqlSection {
+        query_proxies: 1 + dice.below(3),
+        shards,
+        shard_proxies: 1 + dice.below(2),
+        replicas,
+        config_nodes: if dice.one_in(2) { 1 } else { 3 },
+        appliers: 1 + dice.below(4),
+        redo_log_sync: log_sync(dice),
+        binlog_sync: log_sync(dice),
+        reads: match dice.below(4) {
+            0 => ReadFrom::Primary,
+            1 => ReadFrom::Replica,
+            2 => ReadFrom::WithinLagMs(200.0),
+            _ => ReadFrom::ReadYourWritesWaitMs(50.0),
+        },
+        replication: match dice.below(3) {
+            1 if replicas > 0 => {
+                ReplicationMode::SemiSynchronous { replicas: 1 + dice.below(replicas), timeout_ms: 500.0 }
+            }
+            2 if replicas > 0 => ReplicationMode::Synchronous,
+            _ => ReplicationMode::Asynchronous,
+        },
+        pool_queue: dice.below(2) * 100,
+        ..SqlSection::default()
+    };
+    sql.failover.fencing = match dice.below(3) {
+        0 => FencingMode::None,
+        1 => FencingMode::LeaseMs(1_000.0),
+        _ => FencingMode::ShutdownMs(3_000.0),
+    };
+    sql.failover.block_ms = if dice.one_in(2) { 0.0 } else { 5_000.0 };
+    sql.cache.coalescing = dice.one_in(2);
+    if dice.one_in(3) {
+        sql.cache.entries = 0;
+    }
+    if dice.one_in(2) {
+        sql.retries = Some(RetriesSection { unknown_writes: dice.one_in(2), ..RetriesSection::default() });
+    }
+    if dice.one_in(2) {
+        sql.circuit_breaker = Some(CircuitBreakerSection::default());
+    }
+    if dice.one_in(2) {
+        sql.buffering = Some(BufferingSection { failovers_apart_ms: 2_000.0, ..BufferingSection::default() });
+    }
+    if dice.one_in(2) {
+        sql.buffer_pool = Some(BufferPoolSection { pages: 8, rows_per_page: 4 });
+    }
+    sql.encryption.in_transit = dice.one_in(4);
+    sql.encryption.at_rest = dice.one_in(4);
+    sql
 }
 
 fn draw_fault(dice: &mut Dice, scenario: &Scenario) -> ScheduledFault {
@@ -257,7 +312,7 @@ fn replicas_hold_what_the_primary_holds(run: &ClusterRun, keys: u32) -> Result<(
             return Err(format!(
                 "{}: shard {} has {} primaries",
                 run.name(),
-                shard.from as char,
+                shard.range.map_or(0, |range| range.from),
                 primaries.len()
             ));
         };

@@ -1,13 +1,13 @@
 //! The clusters of a scenario.
 
-use super::Checked;
 use super::range::{between, distribution, length, positive_up_to, text, whole};
+use super::{Checked, sharded_sql};
 use crate::measure::prices::PriceSheet;
 use crate::scenario::error::ScenarioError;
 use crate::scenario::limits::*;
 use crate::scenario::names;
 use crate::scenario::schema::{
-    ClusterSection, DiskSection, MachineSection, RingSection, Scenario, ShardRange, SqlSection, SyncPolicy,
+    ClusterSection, DiskSection, MachineSection, RingSection, Scenario, SyncPolicy,
 };
 
 pub(super) fn check(scenario: &Scenario, prices: &PriceSheet) -> Checked {
@@ -25,9 +25,10 @@ pub(super) fn check(scenario: &Scenario, prices: &PriceSheet) -> Checked {
             return Err(ScenarioError::wrong(format!("{path}.name"), problem));
         }
         match cluster {
-            ClusterSection::ShardedSql(sql) => sharded_sql(&path, sql, prices)?,
+            ClusterSection::ShardedSql(sql) => sharded_sql::check(&path, sql, prices)?,
             ClusterSection::GossipRing(ring) => gossip_ring(&path, ring, prices)?,
         }
+        placement(&path, scenario, cluster)?;
         nodes += names::seats(cluster, &scenario.workload).len();
     }
     if nodes > NODES_MAX {
@@ -37,93 +38,31 @@ pub(super) fn check(scenario: &Scenario, prices: &PriceSheet) -> Checked {
     Ok(())
 }
 
-fn sharded_sql(path: &str, sql: &SqlSection, prices: &PriceSheet) -> Checked {
-    let at = |field: &str| format!("{path}.{field}");
-    whole(&at("query_proxies"), sql.query_proxies, 1, QUERY_PROXIES_MAX)?;
-    shards(&at("shards"), &sql.shards)?;
-    whole(&at("replicas"), sql.replicas, 0, REPLICAS_MAX)?;
-    whole(&at("cache.entries"), sql.cache.entries, 0, CACHE_ENTRIES_MAX)?;
-    between(&at("cache.ttl_ms"), sql.cache.ttl_ms, 0.0, SPAN_MS_MAX)?;
-    interval(&at("health_check.interval_ms"), sql.health_check.interval_ms)?;
-    between(&at("health_check.timeout_ms"), sql.health_check.timeout_ms, TIMEOUT_MS_MIN, INTERVAL_MS_MAX)?;
-    whole(&at("health_check.threshold"), sql.health_check.threshold, 1, THRESHOLD_MAX)?;
-    sync(&at("binlog_sync"), sql.binlog_sync)?;
-    between(&at("proxy_timeout_ms"), sql.proxy_timeout_ms, TIMEOUT_MS_MIN, SPAN_MS_MAX)?;
-    whole(&at("pool_size"), sql.pool_size, 1, POOL_SIZE_MAX)?;
-    machine(&at("proxy_machine"), &sql.proxy_machine, prices)?;
-    machine(&at("mysql_machine"), &sql.mysql_machine, prices)?;
-    disk(&at("disk"), &sql.disk)?;
-    for (field, service) in [
-        ("query_proxy_service", &sql.query_proxy_service),
-        ("shard_proxy_service", &sql.shard_proxy_service),
-        ("read_service", &sql.read_service),
-        ("write_service", &sql.write_service),
-        ("apply_service", &sql.apply_service),
-    ] {
-        distribution(&at(field), service)?;
+/// Every place names a zone, and nodes or roles that the cluster has.
+fn placement(path: &str, scenario: &Scenario, cluster: &ClusterSection) -> Checked {
+    let placement = cluster.placement();
+    length(&format!("{path}.placement"), placement.len(), 0, PLACEMENTS_MAX, "entries")?;
+    let nodes = names::node_names(cluster, &scenario.workload);
+    for (index, place) in placement.iter().enumerate() {
+        let at = |field: &str| format!("{path}.placement[{index}].{field}");
+        if !scenario.zones.contains(&place.zone) {
+            return Err(ScenarioError::unknown(at("zone"), "zone", &place.zone, scenario.zones.clone()));
+        }
+        if place.nodes.is_empty() && place.roles.is_empty() {
+            return Err(ScenarioError::wrong(at("nodes"), "names nothing; give `nodes` or `roles`"));
+        }
+        length(&at("nodes"), place.nodes.len(), 0, SELECTED_MAX, "names")?;
+        length(&at("roles"), place.roles.len(), 0, SELECTED_MAX, "names")?;
+        if let Some(name) = place.nodes.iter().find(|name| !nodes.iter().any(|(node, _)| node == *name)) {
+            let possible = nodes.iter().map(|(node, _)| node.clone()).collect();
+            return Err(ScenarioError::unknown(at("nodes"), "node", name, possible));
+        }
+        if let Some(role) = place.roles.iter().find(|role| !nodes.iter().any(|(_, own)| own == *role)) {
+            let possible = names::ROLES.iter().map(|role| role.to_string()).collect();
+            return Err(ScenarioError::unknown(at("roles"), "role", role, possible));
+        }
     }
     Ok(())
-}
-
-/// Ranges of letters that cover A to Z once, in order.
-fn shards(path: &str, shards: &[ShardRange]) -> Checked {
-    length(path, shards.len(), 1, 26, "ranges")?;
-    let mut next = b'A';
-    for (index, shard) in shards.iter().enumerate() {
-        let from = letter(&format!("{path}[{index}].from"), &shard.from)?;
-        let to = letter(&format!("{path}[{index}].to"), &shard.to)?;
-        let covered = char::from(next - 1);
-        let wrong = |field: &str, problem: String| {
-            Err(ScenarioError::wrong(format!("{path}[{index}].{field}"), problem))
-        };
-        if from < next {
-            let right =
-                format!("the range before it ends with {covered}; it must begin with the next letter");
-            return wrong(
-                "from",
-                format!("is {}, which another shard has already: {right}", char::from(from)),
-            );
-        }
-        if from > next {
-            let gap = format!("leaves {} without a shard", char::from(next));
-            return wrong(
-                "from",
-                format!("is {}, which {gap}; it must be {}", char::from(from), char::from(next)),
-            );
-        }
-        if to < from {
-            let (to, from) = (char::from(to), char::from(from));
-            return wrong(
-                "to",
-                format!("is {to}, before its from, {from}; it must be {from} or a later letter"),
-            );
-        }
-        next = to + 1;
-        if next > b'Z' && index + 1 < shards.len() {
-            let problem = "comes after Z, where the ranges end; shards must cover A to Z once".to_string();
-            return Err(ScenarioError::wrong(format!("{path}[{}]", index + 1), problem));
-        }
-    }
-    if next <= b'Z' {
-        let last = format!("{path}[{}].to", shards.len() - 1);
-        let (to, gap) = (char::from(next - 1), char::from(next));
-        return Err(ScenarioError::wrong(
-            last,
-            format!("is {to}, which leaves {gap} to Z without a shard; the last range must end with Z"),
-        ));
-    }
-    Ok(())
-}
-
-fn letter(field: &str, text: &str) -> Result<u8, ScenarioError> {
-    match text.as_bytes() {
-        [letter @ b'A'..=b'Z'] => Ok(*letter),
-        _ => {
-            let shown = crate::scenario::error::shortened(text);
-            let problem = format!("is \"{shown}\"; it must be one capital letter, A to Z");
-            Err(ScenarioError::wrong(field, problem))
-        }
-    }
 }
 
 fn gossip_ring(path: &str, ring: &RingSection, prices: &PriceSheet) -> Checked {
@@ -165,7 +104,7 @@ fn gossip_ring(path: &str, ring: &RingSection, prices: &PriceSheet) -> Checked {
 }
 
 /// A whole number from 1 to what another field says.
-fn up_to_another(field: &str, value: u32, other: &str, most: u32) -> Checked {
+pub(super) fn up_to_another(field: &str, value: u32, other: &str, most: u32) -> Checked {
     if (1..=most).contains(&value) {
         return Ok(());
     }
@@ -173,7 +112,7 @@ fn up_to_another(field: &str, value: u32, other: &str, most: u32) -> Checked {
     Err(ScenarioError::wrong(field, problem))
 }
 
-fn interval(field: &str, interval_ms: f64) -> Checked {
+pub(super) fn interval(field: &str, interval_ms: f64) -> Checked {
     between(field, interval_ms, INTERVAL_MS_MIN, INTERVAL_MS_MAX)
 }
 
@@ -184,7 +123,7 @@ fn sync(field: &str, policy: SyncPolicy) -> Checked {
     }
 }
 
-fn machine(path: &str, machine: &MachineSection, prices: &PriceSheet) -> Checked {
+pub(super) fn machine(path: &str, machine: &MachineSection, prices: &PriceSheet) -> Checked {
     if prices.usd_per_hour(&machine.machine_type).is_none() {
         let possible = prices.machine_types().map(str::to_string).collect();
         let field = format!("{path}.machine_type");
@@ -195,7 +134,7 @@ fn machine(path: &str, machine: &MachineSection, prices: &PriceSheet) -> Checked
     between(&format!("{path}.storage_gb"), machine.storage_gb, 0.0, STORAGE_GB_MAX)
 }
 
-fn disk(path: &str, disk: &DiskSection) -> Checked {
+pub(super) fn disk(path: &str, disk: &DiskSection) -> Checked {
     distribution(&format!("{path}.read"), &disk.read)?;
     distribution(&format!("{path}.fsync"), &disk.fsync)
 }

@@ -94,7 +94,7 @@ impl Known<'_> {
                 if !nodes.contains(&name) {
                     nodes.push(name.clone());
                 }
-                cluster.push((name, seat, names::zone_of(section, seat, scenario.zones.len())));
+                cluster.push((name, seat, scenario.zone_of(section, seat)));
             }
             clusters.push(cluster);
         }

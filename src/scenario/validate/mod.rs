@@ -7,6 +7,7 @@
 mod clusters;
 mod faults;
 mod range;
+mod sharded_sql;
 
 use super::error::ScenarioError;
 use super::fault::FaultSpec;
@@ -28,8 +29,10 @@ pub fn validate(scenario: &Scenario) -> Checked {
     }
     between("duration_ms", scenario.duration_ms, 1.0, DURATION_MS_MAX)?;
     zones(&scenario.zones)?;
+    regions(scenario)?;
     network(&scenario.network)?;
     workload(&scenario.workload)?;
+    queries(scenario)?;
     let prices = price_sheet(&scenario.prices)?;
     clusters::check(scenario, &prices)?;
     checks(&scenario.checks)?;
@@ -66,9 +69,66 @@ fn zones(zones: &[String]) -> Checked {
     Ok(())
 }
 
+/// Every zone in one region, if there are any.
+fn regions(scenario: &Scenario) -> Checked {
+    length("regions", scenario.regions.len(), 0, ZONES_MAX, "regions")?;
+    for (index, region) in scenario.regions.iter().enumerate() {
+        let at = |field: &str| format!("regions[{index}].{field}");
+        text(&at("name"), &region.name, 1, NAME_CHARS_MAX)?;
+        let earlier = &scenario.regions[..index];
+        if earlier.iter().any(|other| other.name == region.name) {
+            let problem =
+                format!("is \"{}\" like another region; every region needs a name of its own", region.name);
+            return Err(ScenarioError::wrong(at("name"), problem));
+        }
+        length(&at("zones"), region.zones.len(), 1, ZONES_MAX, "names")?;
+        for zone in &region.zones {
+            if !scenario.zones.contains(zone) {
+                return Err(ScenarioError::unknown(at("zones"), "zone", zone, scenario.zones.clone()));
+            }
+            if let Some(other) = earlier.iter().find(|other| other.zones.contains(zone)) {
+                let problem =
+                    format!("has \"{zone}\", which {} has already; a zone stands in one region", other.name);
+                return Err(ScenarioError::wrong(at("zones"), problem));
+            }
+        }
+    }
+    let outside =
+        scenario.zones.iter().find(|zone| !scenario.regions.iter().any(|region| region.zones.contains(zone)));
+    match outside {
+        Some(zone) if !scenario.regions.is_empty() => {
+            let problem = format!("leave zone \"{zone}\" out; every zone must stand in one of them");
+            Err(ScenarioError::wrong("regions", problem))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Queries over many rows are sharded SQL's alone.
+fn queries(scenario: &Scenario) -> Checked {
+    let WorkloadSection { scans, tops, joins, query_rows, .. } = scenario.workload;
+    for (field, share) in [("workload.scans", scans), ("workload.tops", tops), ("workload.joins", joins)] {
+        between(field, share, 0.0, 1.0)?;
+        let ring = scenario.clusters.iter().position(|cluster| cluster.kind() == "gossip_ring");
+        if let (Some(ring), true) = (ring, share > 0.0) {
+            let problem =
+                format!("reads one key at a time, and {field} is {share}; it must be 0 for a gossip ring");
+            return Err(ScenarioError::wrong(format!("clusters[{ring}].gossip_ring"), problem));
+        }
+    }
+    if scans + tops + joins > 1.0 {
+        let sum = scans + tops + joins;
+        let problem =
+            format!("are {sum} together; scans, tops and joins are shares of the reads, at most 1 together");
+        return Err(ScenarioError::wrong("workload.scans, tops and joins", problem));
+    }
+    whole("workload.query_rows", query_rows, 1, QUERY_ROWS_MAX)
+}
+
 fn network(network: &NetworkSection) -> Checked {
     distribution("network.same_zone", &network.same_zone)?;
     distribution("network.cross_zone", &network.cross_zone)?;
+    distribution("network.cross_region", &network.cross_region)?;
     between("network.loss", network.loss, 0.0, LOSS_MAX)?;
     if let Some(bandwidth) = network.bandwidth_mbit_per_s {
         let field = "network.bandwidth_mbit_per_s";

@@ -1,46 +1,72 @@
 //! A MySQL server: primary or replica of one shard.
 //!
-//! Models, of MySQL 8.0: the binary log as the unit of commit, its fsync per
-//! commit with group commit or at an interval, asynchronous replication (the
-//! replica pulls a stream, keeps a relay log, one applier thread executes it at
-//! its own speed), positions by epoch and sequence as GTIDs give them, a copy
-//! of everything for a node whose history is not a prefix of its source's
-//! (the CLONE plugin). A node that restarts is read-only until the
-//! configuration service says what it is.
+//! Models, of MySQL 8.0 with InnoDB: the redo log and the binlog, each with an
+//! fsync per commit (group commit: transactions that wait together share one),
+//! per so many commits or at an interval; recovery as a transaction's two logs
+//! have it, which takes time for each since the last checkpoint; a buffer pool
+//! that is empty after a crash; row locks from write to commit, with a queue, a
+//! time-out and a bound (Vitess calls that hot row protection); replication
+//! asynchronous, semi-synchronous (`AFTER_SYNC`: the binlog is sent before the
+//! commit is visible; without k acknowledgements in time it goes on
+//! asynchronously until k replicas have caught up) or waiting for all replicas;
+//! positions by epoch and sequence as GTIDs give them; a relay log and one to
+//! many applier workers that commit in order and run transactions side by side
+//! unless they write the same row (`WRITESET`); a copy of everything for a node
+//! whose history is not a prefix of its source's (the CLONE plugin), whose
+//! errant transactions are counted and named. A node that restarts is read-only
+//! until the configuration service says what it is. With fencing by lease it
+//! takes queries as primary only while it has one.
 //!
-//! Simplified: one row per transaction, point queries only, all rows in memory,
-//! crash recovery takes no time of its own, row locks never wait. A replica's
-//! state is on disk as of its last fsync, once a second.
+//! Simplified: one row per transaction; a replica's relay log is its binlog,
+//! applied by recovery after a crash; applying reads no pages; changed pages are
+//! written at no cost; an index orders rows by how often they were written.
+//! Replicas acknowledge what is on their disk, not what is in their memory.
 //!
 //! What a replica applied and what its source sent is real: lag is the work
 //! that waits in the relay log, and a promotion loses what had not arrived.
 
+mod buffer_pool;
+mod commit;
+mod locks;
+mod query;
 mod replica;
 mod source;
 
-use crate::engine::disk::UNSYNCED_RECORDS_MAX;
-use crate::engine::{Context, NodeId, PagedLog, PagedVec, SimDuration, SimTime, Ticket};
+use crate::engine::disk::File;
+use crate::engine::{Context, NodeId, PagedLog, PagedVec, PendingTable, SimDuration, SimTime, Stream};
 use crate::sql::binlog::{BINLOG_ENTRIES_MAX, Entry, EpochStart, Position, start_epoch};
-use crate::sql::config_service::Pong;
 use crate::sql::event::{SqlEvent, SqlHost, SqlTimer, SqlToken};
-use crate::sql::message::SqlMessage;
+use crate::sql::message::{Pong, SqlMessage};
 use crate::sql::record::{MySqlDisk, MySqlRecord, SqlRecord};
-use crate::sql::settings::{BinlogSync, SqlSettings};
-use crate::workload::operation::{Cause, Cell, OperationId, Request, Response, Versioned};
-use std::collections::VecDeque;
+use crate::sql::settings::{Fencing, LogSync, SqlSettings};
+use crate::sql::shard_map::{KeyRange, ShardEntry};
+use crate::sql::shard_proxy::DROP_SERVICE;
+use crate::workload::operation::{Cell, OperationKind};
+use buffer_pool::BufferPool;
+use commit::Pipeline;
+use locks::RowLocks;
+pub use query::Execute;
+use query::{Asked, Suspended, WaitingReads};
+use replica::{Applying, Restoring};
+use source::Subscriber;
 use std::rc::Rc;
 
-/// Transactions in one batch of catching up, and batches sent for one pull.
-const BATCH_ENTRIES: u64 = 256;
-const BATCHES_PER_PULL: u64 = 16;
-/// Transactions that wait for the applier at most; beyond, the replica lets its source wait.
-pub const RELAY_ENTRIES_MAX: usize = 65_536;
+/// The two files of a server.
+const REDO: File = File::First;
+const BINLOG: File = File::Second;
+/// Operations that wait for pages, and for rows, at most.
+const SUSPENDED_MAX: usize = 65_536;
 /// How often a primary says that it is there, and when a replica asks anew.
 const SOURCE_ALIVE_EVERY: SimDuration = SimDuration::from_ms(200);
 const SOURCE_CHECK_EVERY: SimDuration = SimDuration::from_ms(500);
 const SOURCE_SILENT_AFTER: SimDuration = SimDuration::from_ms(1_000);
-/// How often a replica's state goes to disk.
-const REPLICA_SYNC_EVERY: SimDuration = SimDuration::from_ms(1_000);
+/// How often what nobody waits for goes to disk.
+const BACKGROUND_SYNC_EVERY: SimDuration = SimDuration::from_ms(1_000);
+/// Core time for a control message (a health check and the like), and for a page of a copy.
+const CONTROL_SERVICE: SimDuration = SimDuration(20_000);
+const SNAPSHOT_PAGE_SERVICE: SimDuration = SimDuration(200_000);
+/// Transactions recovered in one piece of work.
+const RECOVERY_PIECE: u64 = 256;
 
 /// What the node is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,83 +78,116 @@ pub enum Standing {
     },
 }
 
-#[derive(Clone)]
-struct Uncommitted {
-    entry: Entry,
-    proxy: NodeId,
-    ticket: Ticket,
-    id: OperationId,
-}
-
-#[derive(Clone)]
-struct Subscriber {
-    node: NodeId,
-    /// The last transaction that was sent to it.
-    sent: u64,
-    /// The copy it is taking.
-    snapshot: Option<PagedVec<Cell>>,
-}
-
-/// The copy that a replica is taking.
-#[derive(Clone)]
-struct Restoring {
-    rows: PagedVec<Cell>,
-    position: Position,
-    epochs: Rc<[EpochStart]>,
-    next_page: u32,
-    pages: u32,
-}
-
 /// One MySQL server.
 #[derive(Clone)]
 pub struct MySql {
     settings: Rc<SqlSettings>,
     shard: usize,
     standing: Standing,
+    /// Transactions that recovery has still to go through; none when it is over.
+    recovering: Option<u64>,
+    recovered: u64,
     /// The epoch it serves or follows.
     epoch: u32,
+    /// The version of the map that it was last told of its shard from, and its keys.
+    told_version: u32,
+    range: Option<KeyRange>,
     rows: PagedVec<Cell>,
+    buffer_pool: Option<BufferPool>,
+    /// All it has, executed or not.
     log: PagedLog<Entry>,
     executed: Position,
     epochs: Vec<EpochStart>,
-    /// Primary: the last sequence number given out.
-    assigned: u64,
-    uncommitted: VecDeque<Uncommitted>,
+    suspended: PendingTable<Suspended>,
+    // As primary.
+    pipeline: Pipeline,
+    locks: RowLocks,
+    lock_waiters: PendingTable<Asked>,
     subscribers: Vec<Subscriber>,
-    /// Replica: what arrived and is not yet executed.
-    relay: VecDeque<Entry>,
-    received: Position,
-    applying: bool,
+    lease_until: SimTime,
+    lease_told: bool,
+    // As replica.
+    applying: Applying,
+    waiting_reads: WaitingReads,
+    /// Up to here everything is on disk.
+    durable: u64,
     source_sequence: u64,
     source_heard: SimTime,
-    promoting: Option<u32>,
-    config: Option<NodeId>,
+    /// On its source's clock: everything committed until then is executed here.
+    fresh_at: u64,
+    promoting: Option<(NodeId, u32)>,
     restoring: Option<Restoring>,
+    errant: u64,
 }
 
 impl MySql {
     pub fn new(settings: Rc<SqlSettings>, shard: usize) -> MySql {
         let keys = settings.keys.len();
+        let storage = &settings.storage;
         MySql {
-            settings,
             shard,
             standing: Standing::Replica { source: None },
+            recovering: None,
+            recovered: 0,
             epoch: 0,
+            told_version: 0,
+            range: settings.first_map.shards[shard].range,
             rows: PagedVec::filled(Cell::default(), keys),
+            buffer_pool: storage.buffer_pool.map(|pool| BufferPool::new(pool, &settings.keys)),
             log: PagedLog::starting_at(1, BINLOG_ENTRIES_MAX),
             executed: Position::default(),
             epochs: Vec::new(),
-            assigned: 0,
-            uncommitted: VecDeque::new(),
+            suspended: PendingTable::new(SimDuration::from_ms(60_000), SUSPENDED_MAX),
+            pipeline: Pipeline::default(),
+            locks: RowLocks::default(),
+            lock_waiters: PendingTable::new(storage.lock_wait_timeout, SUSPENDED_MAX),
             subscribers: Vec::new(),
-            relay: VecDeque::new(),
-            received: Position::default(),
-            applying: false,
+            lease_until: SimTime::ZERO,
+            lease_told: false,
+            applying: Applying::default(),
+            waiting_reads: WaitingReads::default(),
+            durable: 0,
             source_sequence: 0,
             source_heard: SimTime::ZERO,
+            fresh_at: 0,
             promoting: None,
-            config: None,
             restoring: None,
+            errant: 0,
+            settings,
+        }
+    }
+
+    pub fn settings(&self) -> &SqlSettings {
+        &self.settings
+    }
+
+    /// Core time for a message that has waited for its core.
+    pub fn service_time(
+        &self,
+        message: &SqlMessage,
+        waited: SimDuration,
+        stream: &mut Stream,
+    ) -> SimDuration {
+        let services = &self.settings.services;
+        match message {
+            SqlMessage::Execute { remaining, .. } if remaining.is_over(waited) => DROP_SERVICE,
+            SqlMessage::Execute { request, .. } => {
+                let time = match request.kind {
+                    OperationKind::Write => services.write.sample(stream),
+                    OperationKind::Scan | OperationKind::Top => {
+                        let rows = SimDuration(services.row.sample(stream).0 * u64::from(request.rows));
+                        services.read.sample(stream) + rows
+                    }
+                    OperationKind::Read | OperationKind::Join => services.read.sample(stream),
+                };
+                time + self.settings.encryption.per_io
+            }
+            SqlMessage::SnapshotPull { .. } | SqlMessage::SnapshotPage { .. } => SNAPSHOT_PAGE_SERVICE,
+            SqlMessage::Ping { .. } | SqlMessage::Promote { .. } | SqlMessage::Shard { .. } => {
+                CONTROL_SERVICE
+            }
+            // A replica's applier pays for what arrives, when it executes it.
+            _ => SimDuration::ZERO,
         }
     }
 
@@ -153,18 +212,51 @@ impl MySql {
         self.executed
     }
 
+    /// The number of the last transaction that it has, executed or not.
+    pub fn logged_to(&self) -> u64 {
+        self.log.next() - 1
+    }
+
     /// The transaction with this number, if the log still has it.
     pub fn logged(&self, sequence: u64) -> Option<&Entry> {
         self.log.get(sequence)
     }
 
-    /// Transactions that arrived and wait for the applier.
+    /// Transactions that it has and has not executed: at a replica, the relay log.
     pub fn relay_len(&self) -> usize {
-        self.relay.len()
+        (self.logged_to() - self.executed.sequence) as usize
     }
 
     pub fn is_restoring(&self) -> bool {
         self.restoring.is_some()
+    }
+
+    pub fn is_recovering(&self) -> bool {
+        self.recovering.is_some()
+    }
+
+    /// Whether it waits for replicas no more, though it is set up to.
+    pub fn is_degraded(&self) -> bool {
+        self.pipeline.degraded
+    }
+
+    /// Transactions that it alone had, and gave up for a copy of another history.
+    pub fn errant(&self) -> u64 {
+        self.errant
+    }
+
+    pub fn buffer_pool(&self) -> Option<&BufferPool> {
+        self.buffer_pool.as_ref()
+    }
+
+    pub fn contended_rows(&self) -> usize {
+        self.locks.contended()
+    }
+
+    /// Whether it has a lease, where that is what fences; when it runs out.
+    pub fn lease_until(&self) -> Option<SimTime> {
+        (self.is_primary() && matches!(self.settings.failover.fencing, Fencing::Lease(_)))
+            .then_some(self.lease_until)
     }
 
     pub fn row(&self, key: u32) -> Cell {
@@ -172,52 +264,76 @@ impl MySql {
     }
 
     pub fn on_start<P: SqlHost>(&mut self, disk: &MySqlDisk, ctx: &mut Context<P>) {
+        self.source_heard = ctx.monotonic();
         if ctx.is_first_start() {
             let primary = self.settings.first_map.shards[self.shard].primary;
             self.epoch = 1;
             self.epochs.push(EpochStart { epoch: 1, base: 0 });
-            ctx.disk_append(SqlRecord::MySql(MySqlRecord::Epoch { epoch: 1, base: 0 }));
-            ctx.disk_sync_background();
+            let epoch = MySqlRecord::Epoch { epoch: 1, base: 0 };
+            ctx.disk_append_to(BINLOG, SqlRecord::MySql(epoch));
+            ctx.disk_sync_file_background(BINLOG);
+            if let Some(pool) = &mut self.buffer_pool {
+                pool.warm_up(&self.settings.keys);
+            }
             if primary == ctx.id() {
                 self.standing = Standing::Primary;
+                if let Fencing::Lease(length) = self.settings.failover.fencing {
+                    self.lease_until = ctx.monotonic() + length;
+                }
             } else {
                 self.standing = Standing::Replica { source: Some(primary) };
                 self.connect(ctx);
             }
         } else {
-            self.epoch = disk.epoch;
-            self.epochs = disk.epochs.clone();
-            self.executed = disk.executed;
-            self.rows = disk.rows.clone();
-            self.rows.extend_to(self.settings.keys.len(), Cell::default());
-            if let Some(log) = &disk.log {
-                self.log = log.clone();
-            }
+            self.recover(disk, ctx);
         }
-        self.received = self.executed;
-        self.assigned = self.executed.sequence;
-        self.source_heard = ctx.monotonic();
         ctx.set_timer(SOURCE_ALIVE_EVERY, SqlTimer::SourceAlive);
         ctx.set_timer(SOURCE_CHECK_EVERY, SqlTimer::SourceCheck);
-        ctx.set_timer(self.sync_interval(), SqlTimer::Sync);
+        let storage = &self.settings.storage;
+        ctx.set_timer(interval(storage.redo_log_sync), SqlTimer::SyncRedo);
+        ctx.set_timer(interval(storage.binlog_sync), SqlTimer::SyncBinlog);
+        ctx.set_timer(storage.checkpoint_every, SqlTimer::Checkpoint);
+        if let Fencing::Lease(length) = self.settings.failover.fencing {
+            ctx.set_timer(SimDuration(length.0 / 3), SqlTimer::Lease);
+        }
     }
 
-    fn sync_interval(&self) -> SimDuration {
-        match self.settings.binlog_sync {
-            BinlogSync::EveryCommit => REPLICA_SYNC_EVERY,
-            BinlogSync::Interval(interval) => interval.min(REPLICA_SYNC_EVERY),
+    /// Begins with what the disk has. Until recovery is over, nobody gets an answer.
+    fn recover<P: SqlHost>(&mut self, disk: &MySqlDisk, ctx: &mut Context<P>) {
+        self.epoch = disk.epoch;
+        self.epochs = disk.epochs.clone();
+        self.rows = disk.rows.clone();
+        self.rows.extend_to(self.settings.keys.len(), Cell::default());
+        if let Some(log) = &disk.log {
+            self.log = log.clone();
         }
+        self.executed = disk.position();
+        self.durable = self.executed.sequence;
+        self.recovered = disk.to_recover;
+        self.recovering = Some(disk.to_recover);
+        self.recover_next(ctx);
+    }
+
+    fn recover_next<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
+        let Some(left) = self.recovering else {
+            return;
+        };
+        if left == 0 {
+            self.recovering = None;
+            let (shard, node) = (self.shard as u8, ctx.id());
+            ctx.output(SqlEvent::Recovered { shard, node, transactions: self.recovered });
+            return;
+        }
+        let piece = left.min(RECOVERY_PIECE);
+        self.recovering = Some(left - piece);
+        let each = self.settings.storage.recovery_service.sample(ctx.random());
+        ctx.submit_work(SimDuration(each.0.saturating_mul(piece)), SqlToken::Recovered);
     }
 
     pub fn on_timer<P: SqlHost>(&mut self, timer: SqlTimer, ctx: &mut Context<P>) {
         match timer {
             SqlTimer::SourceAlive => {
-                if self.is_primary() {
-                    for subscriber in &self.subscribers {
-                        let sequence = self.executed.sequence;
-                        ctx.send(subscriber.node, SqlMessage::SourceAlive { epoch: self.epoch, sequence });
-                    }
-                }
+                self.tell_subscribers(ctx);
                 ctx.set_timer(SOURCE_ALIVE_EVERY, SqlTimer::SourceAlive);
             }
             SqlTimer::SourceCheck => {
@@ -228,197 +344,208 @@ impl MySql {
                 }
                 ctx.set_timer(SOURCE_CHECK_EVERY, SqlTimer::SourceCheck);
             }
-            SqlTimer::Sync => {
-                if ctx.disk_backlog() > 0 {
-                    ctx.disk_sync_background();
-                }
-                ctx.set_timer(self.sync_interval(), SqlTimer::Sync);
+            SqlTimer::SyncRedo => {
+                self.sync_in_background(REDO, ctx);
+                ctx.set_timer(interval(self.settings.storage.redo_log_sync), SqlTimer::SyncRedo);
             }
+            SqlTimer::SyncBinlog => {
+                self.sync_in_background(BINLOG, ctx);
+                ctx.set_timer(interval(self.settings.storage.binlog_sync), SqlTimer::SyncBinlog);
+            }
+            SqlTimer::Checkpoint => {
+                ctx.disk_append_to(REDO, SqlRecord::MySql(MySqlRecord::Checkpoint));
+                ctx.disk_sync_file_background(REDO);
+                ctx.set_timer(self.settings.storage.checkpoint_every, SqlTimer::Checkpoint);
+            }
+            SqlTimer::Lease => self.renew_lease(ctx),
+            SqlTimer::Acknowledgement => self.acknowledgements_due(ctx),
+            SqlTimer::AttemptTimeOut => self.lock_time_out(ctx),
+            SqlTimer::WaitTimeOut => self.wait_time_out(ctx),
             _ => {}
         }
     }
 
-    // Queries.
-
-    pub fn on_execute<P: SqlHost>(
-        &mut self,
-        proxy: NodeId,
-        ticket: Ticket,
-        request: Request,
-        ctx: &mut Context<P>,
-    ) {
-        if request.is_write() {
-            self.write(proxy, ticket, request, ctx);
-            return;
+    fn sync_in_background<P: SqlHost>(&mut self, file: File, ctx: &mut Context<P>) {
+        if ctx.disk_backlog() > 0 {
+            ctx.disk_sync_file_background(file);
         }
-        let response = if self.restoring.is_some() {
-            Response::failed(request.id, Cause::Restoring)
-        } else {
-            let row = self.row(request.key);
-            Response::ok(request.id, row.content, row.bytes)
-        };
-        ctx.send(proxy, SqlMessage::ExecuteReply { ticket, response });
-    }
-
-    fn write<P: SqlHost>(&mut self, proxy: NodeId, ticket: Ticket, request: Request, ctx: &mut Context<P>) {
-        let refuse = if !self.is_primary() {
-            Some(Cause::NotPrimary)
-        } else if ctx.disk_backlog() > UNSYNCED_RECORDS_MAX / 2 {
-            Some(Cause::Overloaded)
-        } else {
-            None
-        };
-        if let Some(cause) = refuse {
-            let response = Response::failed(request.id, cause);
-            ctx.send(proxy, SqlMessage::ExecuteReply { ticket, response });
-            return;
-        }
-        self.assigned += 1;
-        let position = Position { epoch: self.epoch, sequence: self.assigned };
-        let content = Versioned { value: request.id.0, version: position.version() };
-        let entry = Entry {
-            key: request.key,
-            cell: Cell { content, bytes: request.bytes },
-            committed_at: ctx.local_time(),
-        };
-        ctx.disk_append(SqlRecord::MySql(MySqlRecord::Commit(entry)));
-        let uncommitted = Uncommitted { entry, proxy, ticket, id: request.id };
-        match self.settings.binlog_sync {
-            BinlogSync::EveryCommit => {
-                self.uncommitted.push_back(uncommitted);
-                ctx.disk_sync(SqlToken::Committed { sequence: position.sequence });
-            }
-            BinlogSync::Interval(_) => self.commit(uncommitted, ctx),
-        }
-    }
-
-    /// Makes a transaction visible, ships it, acknowledges it.
-    fn commit<P: SqlHost>(&mut self, uncommitted: Uncommitted, ctx: &mut Context<P>) {
-        let mut entry = uncommitted.entry;
-        entry.committed_at = ctx.local_time();
-        self.execute(entry);
-        let sequence = entry.position().sequence;
-        for subscriber in &mut self.subscribers {
-            if subscriber.sent + 1 == sequence && subscriber.snapshot.is_none() {
-                subscriber.sent = sequence;
-                let message = SqlMessage::Replicate { epoch: self.epoch, entry, source_sequence: sequence };
-                ctx.send(subscriber.node, message);
-            }
-        }
-        let response = Response::ok(uncommitted.id, entry.cell.content, 0);
-        ctx.send(uncommitted.proxy, SqlMessage::ExecuteReply { ticket: uncommitted.ticket, response });
-    }
-
-    /// Puts a transaction into table and log.
-    fn execute(&mut self, entry: Entry) {
-        let position = entry.position();
-        assert_eq!(position.sequence, self.log.next(), "transactions are executed in order, without a gap");
-        *self.rows.get_mut(entry.key as usize).expect("a key of the key space") = entry.cell;
-        self.log.push(entry);
-        self.executed = position;
     }
 
     pub fn on_token<P: SqlHost>(&mut self, token: SqlToken, ctx: &mut Context<P>) {
         match token {
-            SqlToken::Committed { sequence } => {
-                while self.is_primary()
-                    && self
-                        .uncommitted
-                        .front()
-                        .is_some_and(|first| first.entry.position().sequence <= sequence)
-                {
-                    let first = self.uncommitted.pop_front().expect("the front was just seen");
-                    self.commit(first, ctx);
-                }
-            }
-            SqlToken::Applied => self.applied(ctx),
-            SqlToken::EpochStored { epoch } => {
-                if self.is_primary()
-                    && self.epoch == epoch
-                    && let Some(config) = self.config
-                {
-                    let base = self.epochs.last().map_or(0, |start| start.base);
-                    ctx.send(config, SqlMessage::Promoted { epoch, base });
-                }
-            }
-            SqlToken::SnapshotStored | SqlToken::MapStored => {}
+            SqlToken::RedoSynced { sequence } => self.redo_synced(sequence, ctx),
+            SqlToken::BinlogSynced { sequence } => self.binlog_synced(sequence, ctx),
+            SqlToken::Applied { sequence } => self.applied(sequence, ctx),
+            SqlToken::PageRead { operation } => self.page_read(operation, ctx),
+            SqlToken::Recovered => self.recover_next(ctx),
+            SqlToken::EpochStored { epoch } => self.epoch_stored(epoch, ctx),
+            SqlToken::SnapshotStored => self.snapshot_stored(ctx),
+            SqlToken::StateStored { .. } => {}
         }
+    }
+
+    /// Makes a transaction visible.
+    fn execute(&mut self, entry: &Entry) {
+        assert_eq!(
+            entry.sequence(),
+            self.executed.sequence + 1,
+            "transactions are executed in order, without a gap"
+        );
+        *self.rows.get_mut(entry.key as usize).expect("a key of the key space") = entry.row();
+        self.executed = entry.position();
     }
 
     // What the configuration service says.
 
-    pub fn pong(&self, round: u32) -> Pong {
-        Pong {
+    pub fn pong(&self, round: u32) -> Option<Pong> {
+        if self.is_recovering() {
+            return None;
+        }
+        Some(Pong {
             round,
             primary: self.is_primary(),
             epoch: self.epoch,
-            sequence: if self.restoring.is_some() {
-                0
-            } else {
-                self.received.sequence.max(self.executed.sequence)
-            },
+            position: self.received(),
             has_source: self.source().is_some(),
-        }
+            initialised: !self.epochs.is_empty() && self.restoring.is_none(),
+        })
     }
 
-    pub fn on_promote<P: SqlHost>(&mut self, config: NodeId, epoch: u32, ctx: &mut Context<P>) {
-        if epoch <= self.epoch || self.restoring.is_some() {
+    pub fn on_promote<P: SqlHost>(
+        &mut self,
+        config: NodeId,
+        epoch: u32,
+        at_least: Position,
+        ctx: &mut Context<P>,
+    ) {
+        if self.restoring.is_some() || self.is_recovering() {
             return;
         }
-        self.config = Some(config);
-        self.promoting = Some(epoch);
-        if self.relay.is_empty() {
-            self.finish_promotion(ctx);
+        if self.is_primary() && epoch == self.epoch {
+            // The answer was lost.
+            ctx.disk_sync_file(BINLOG, SqlToken::EpochStored { epoch });
+            self.promoting = Some((config, epoch));
+            return;
         }
+        // It may have lost its disk since it said what it has.
+        if self.received() < at_least {
+            return;
+        }
+        if epoch <= self.epoch || self.promoting.is_some_and(|(_, other)| other > epoch) {
+            return;
+        }
+        if self.is_primary() {
+            self.step_down(ctx);
+        }
+        self.promoting = Some((config, epoch));
+        self.finish_promotion(ctx);
     }
 
     /// Becomes primary, once everything that had arrived is executed.
     fn finish_promotion<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
-        let Some(epoch) = self.promoting.take() else {
+        let Some((_, epoch)) = self.promoting else {
             return;
         };
+        if self.relay_len() > 0 || self.is_primary() {
+            return;
+        }
         let base = self.executed.sequence;
         self.standing = Standing::Primary;
         self.epoch = epoch;
-        self.assigned = base;
+        self.pipeline = Pipeline::starting_at(base);
         self.subscribers.clear();
+        self.lease_told = false;
+        if let Fencing::Lease(_) = self.settings.failover.fencing {
+            self.lease_until = ctx.monotonic();
+            self.ask_for_lease(ctx);
+        }
         start_epoch(&mut self.epochs, EpochStart { epoch, base });
-        ctx.disk_append(SqlRecord::MySql(MySqlRecord::Epoch { epoch, base }));
-        ctx.disk_sync(SqlToken::EpochStored { epoch });
+        ctx.disk_append_to(BINLOG, SqlRecord::MySql(MySqlRecord::Epoch { epoch, base }));
+        ctx.disk_sync_file(BINLOG, SqlToken::EpochStored { epoch });
         ctx.output(SqlEvent::Promoted { shard: self.shard as u8, node: ctx.id(), epoch, base });
     }
 
-    pub fn on_follow<P: SqlHost>(&mut self, epoch: u32, primary: NodeId, ctx: &mut Context<P>) {
-        if epoch < self.epoch || primary == ctx.id() {
+    fn epoch_stored<P: SqlHost>(&mut self, epoch: u32, ctx: &mut Context<P>) {
+        if self.is_primary()
+            && self.epoch == epoch
+            && let Some((config, _)) = self.promoting.take()
+        {
+            let base = self.epochs.last().map_or(0, |start| start.base);
+            ctx.send(config, SqlMessage::Promoted { epoch, base });
+        }
+    }
+
+    pub fn on_shard<P: SqlHost>(&mut self, version: u32, entry: &ShardEntry, ctx: &mut Context<P>) {
+        if version < self.told_version || self.is_recovering() {
+            return;
+        }
+        self.told_version = version;
+        self.range = entry.range;
+        if entry.primary == ctx.id() || entry.epoch < self.epoch {
             return;
         }
         if self.is_primary() {
-            if epoch == self.epoch {
+            if entry.epoch == self.epoch {
                 return;
             }
             self.step_down(ctx);
         }
-        if self.source() == Some(primary) && self.epoch == epoch {
+        if self.source() == Some(entry.primary) && self.epoch == entry.epoch {
             return;
         }
-        self.epoch = epoch;
+        self.epoch = entry.epoch;
         self.promoting = None;
-        self.standing = Standing::Replica { source: Some(primary) };
-        // What was received from another source and not yet executed is not kept.
-        self.relay.clear();
-        self.received = self.executed;
+        self.standing = Standing::Replica { source: Some(entry.primary) };
         self.connect(ctx);
     }
 
-    /// Stops being primary. What is in its log unacknowledged stays in its history, as
-    /// MySQL's recovery would have it; nobody is told, so those outcomes are unknown.
+    /// Stops being primary. What it had begun stays in its history, as MySQL's recovery
+    /// would have it; nobody is told, so those outcomes are unknown.
     fn step_down<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
-        while let Some(uncommitted) = self.uncommitted.pop_front() {
-            self.execute(uncommitted.entry);
-            let response = Response::unknown(uncommitted.id, Cause::NotPrimary);
-            ctx.send(uncommitted.proxy, SqlMessage::ExecuteReply { ticket: uncommitted.ticket, response });
-        }
+        self.give_up_transactions(ctx);
         self.subscribers.clear();
+        self.standing = Standing::Replica { source: None };
         ctx.output(SqlEvent::SteppedDown { shard: self.shard as u8, node: ctx.id() });
+    }
+
+    // Fencing.
+
+    fn ask_for_lease<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
+        let asked = ctx.monotonic();
+        for config in &self.settings.config {
+            ctx.send(*config, SqlMessage::LeaseRequest { epoch: self.epoch, asked });
+        }
+    }
+
+    fn renew_lease<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
+        let Fencing::Lease(length) = self.settings.failover.fencing else {
+            return;
+        };
+        if self.is_primary() && !self.is_recovering() {
+            if !self.holds_lease(ctx.monotonic()) && !self.lease_told {
+                self.lease_told = true;
+                ctx.output(SqlEvent::LeaseRanOut { shard: self.shard as u8, node: ctx.id() });
+            }
+            self.ask_for_lease(ctx);
+        }
+        ctx.set_timer(SimDuration(length.0 / 3), SqlTimer::Lease);
+    }
+
+    pub fn on_lease_granted(&mut self, epoch: u32, asked: SimTime, length: SimDuration) {
+        if self.is_primary() && epoch == self.epoch {
+            self.lease_until = self.lease_until.max(asked + length);
+            self.lease_told = false;
+        }
+    }
+
+    fn holds_lease(&self, now: SimTime) -> bool {
+        !matches!(self.settings.failover.fencing, Fencing::Lease(_)) || now < self.lease_until
+    }
+}
+
+fn interval(sync: LogSync) -> SimDuration {
+    match sync {
+        LogSync::Interval(interval) => interval.min(BACKGROUND_SYNC_EVERY),
+        LogSync::EveryCommit | LogSync::EveryCommits(_) => BACKGROUND_SYNC_EVERY,
     }
 }

@@ -1,13 +1,54 @@
-//! Replication at the replica: the relay log, its applier, and copies of everything.
+//! Replication at the replica: the relay log, its appliers, and copies of everything.
 
-use super::{BATCH_ENTRIES, MySql, RELAY_ENTRIES_MAX, Restoring, Standing};
+use super::source::BATCH_ENTRIES;
+use super::{BINLOG, MySql, Standing};
 use crate::engine::{Context, NodeId, PagedLog, PagedVec};
 use crate::sql::binlog::{BINLOG_ENTRIES_MAX, Entry, EpochStart, Position, start_epoch};
 use crate::sql::event::{SqlEvent, SqlHost, SqlToken};
 use crate::sql::message::SqlMessage;
 use crate::sql::record::{MySqlDisk, MySqlRecord, SqlRecord};
-use crate::workload::operation::Cell;
+use crate::sql::settings::Replication;
+use crate::workload::operation::{Cell, KeyId};
+use std::collections::VecDeque;
 use std::rc::Rc;
+
+/// Transactions that wait for the appliers at most; beyond, the replica lets its source wait.
+pub const RELAY_ENTRIES_MAX: u64 = 65_536;
+/// Transactions that one applier may be ahead of the slowest, so that they can be committed in order.
+const AHEAD_PER_APPLIER: usize = 8;
+
+/// Transactions that appliers have taken, in order, from the first that is not executed on.
+#[derive(Clone, Default)]
+pub(super) struct Applying {
+    taken: VecDeque<Taken>,
+    busy: u32,
+    /// Raised when the log is replaced: what appliers still do is void.
+    generation_base: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Taken {
+    key: KeyId,
+    state: ApplyState,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ApplyState {
+    /// Another one that writes the same row has to be done first.
+    Waits,
+    Runs,
+    Done,
+}
+
+/// The copy that a replica is taking.
+#[derive(Clone)]
+pub(super) struct Restoring {
+    rows: PagedVec<Cell>,
+    position: Position,
+    epochs: Rc<[EpochStart]>,
+    next_page: u32,
+    pages: u32,
+}
 
 impl MySql {
     pub(super) fn source(&self) -> Option<NodeId> {
@@ -17,13 +58,19 @@ impl MySql {
         }
     }
 
+    /// The last transaction that it has.
+    pub(super) fn received(&self) -> Position {
+        self.log.get(self.logged_to()).map_or(self.executed, Entry::position)
+    }
+
     pub(super) fn pull<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
         if let Some(source) = self.source()
             && self.promoting.is_none()
+            && !self.is_recovering()
         {
             self.restoring = None;
             self.source_heard = ctx.monotonic();
-            ctx.send(source, SqlMessage::Pull { position: self.received });
+            ctx.send(source, SqlMessage::Pull { position: self.received() });
         }
     }
 
@@ -36,8 +83,8 @@ impl MySql {
     }
 
     /// Whether a message is from the source that it follows now.
-    pub(super) fn hears<P: SqlHost>(&mut self, from: NodeId, epoch: u32, ctx: &mut Context<P>) -> bool {
-        if self.source() != Some(from) || epoch < self.epoch {
+    fn hears<P: SqlHost>(&mut self, from: NodeId, epoch: u32, ctx: &mut Context<P>) -> bool {
+        if self.source() != Some(from) || epoch < self.epoch || self.is_recovering() {
             return false;
         }
         self.epoch = epoch;
@@ -57,12 +104,18 @@ impl MySql {
             return;
         }
         self.source_sequence = source_sequence;
+        let before = self.logged_to();
         for entry in entries {
-            let position = entry.position();
-            if position.sequence == self.received.sequence + 1 && self.relay.len() < RELAY_ENTRIES_MAX {
-                self.received = position;
-                self.relay.push_back(*entry);
+            if entry.sequence() == self.logged_to() + 1 && (self.relay_len() as u64) < RELAY_ENTRIES_MAX {
+                self.receive(*entry, ctx);
             }
+        }
+        if self.settings.replication == Replication::Asynchronous {
+            // Nobody waits for it to be on disk.
+        } else if self.logged_to() > before {
+            ctx.disk_sync_file(BINLOG, SqlToken::BinlogSynced { sequence: self.logged_to() });
+        } else {
+            self.acknowledge(ctx);
         }
         // A batch that did not reach the end of the source's log wants another one.
         if entries.len() as u64 == BATCH_ENTRIES {
@@ -71,49 +124,124 @@ impl MySql {
         self.apply_next(ctx);
     }
 
+    fn receive<P: SqlHost>(&mut self, entry: Entry, ctx: &mut Context<P>) {
+        let position = entry.position();
+        if self.epochs.last().is_none_or(|last| last.epoch < position.epoch) {
+            start_epoch(&mut self.epochs, EpochStart { epoch: position.epoch, base: position.sequence - 1 });
+        }
+        self.log.push(entry);
+        ctx.disk_append_to(BINLOG, SqlRecord::MySql(MySqlRecord::Relay(entry)));
+    }
+
+    /// Tells the source what is on disk, if it waits for that.
+    pub(super) fn acknowledge<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
+        if let Some(source) = self.source()
+            && self.restoring.is_none()
+            && self.settings.replication != Replication::Asynchronous
+        {
+            ctx.send(source, SqlMessage::Acknowledge { epoch: self.epoch, sequence: self.durable });
+        }
+    }
+
     pub fn on_source_alive<P: SqlHost>(
         &mut self,
         from: NodeId,
         epoch: u32,
         sequence: u64,
+        local_time: u64,
         ctx: &mut Context<P>,
     ) {
         if self.hears(from, epoch, ctx) && self.restoring.is_none() {
             self.source_sequence = sequence;
+            if self.executed.sequence >= sequence {
+                self.fresh_at = self.fresh_at.max(local_time);
+            }
             self.pull_if_behind(ctx);
         }
     }
 
-    pub(super) fn pull_if_behind<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
-        if self.received.sequence < self.source_sequence && self.relay.len() < RELAY_ENTRIES_MAX / 2 {
+    fn pull_if_behind<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
+        if self.logged_to() < self.source_sequence && (self.relay_len() as u64) < RELAY_ENTRIES_MAX / 2 {
             self.pull(ctx);
         }
     }
 
+    // Appliers.
+
+    /// Gives idle appliers the next transactions that they can run.
     pub(super) fn apply_next<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
-        if !self.applying && !self.relay.is_empty() {
-            self.applying = true;
-            let duration = self.settings.apply_service.sample(ctx.random());
-            ctx.submit_work(duration, SqlToken::Applied);
+        if self.is_primary() {
+            return;
+        }
+        let appliers = self.settings.appliers;
+        let window = appliers as usize * AHEAD_PER_APPLIER;
+        while self.applying.busy < appliers && self.applying.taken.len() < window {
+            let sequence = self.executed.sequence + self.applying.taken.len() as u64 + 1;
+            let Some(entry) = self.log.get(sequence).copied() else {
+                return;
+            };
+            let blocked = self
+                .applying
+                .taken
+                .iter()
+                .any(|taken| taken.key == entry.key && taken.state != ApplyState::Done);
+            let state = if blocked { ApplyState::Waits } else { ApplyState::Runs };
+            self.applying.taken.push_back(Taken { key: entry.key, state });
+            if !blocked {
+                self.run_applier(&entry, ctx);
+            }
         }
     }
 
-    pub(super) fn applied<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
-        self.applying = false;
-        let Some(entry) = self.relay.pop_front() else {
+    fn run_applier<P: SqlHost>(&mut self, entry: &Entry, ctx: &mut Context<P>) {
+        self.applying.busy += 1;
+        let duration = self.settings.services.apply.sample(ctx.random());
+        let sequence = entry.sequence() + self.applying.generation_base;
+        ctx.submit_work(duration + self.settings.encryption.per_io, SqlToken::Applied { sequence });
+    }
+
+    pub(super) fn applied<P: SqlHost>(&mut self, sequence: u64, ctx: &mut Context<P>) {
+        let first = self.executed.sequence + 1 + self.applying.generation_base;
+        let Some(at) = sequence.checked_sub(first).map(|at| at as usize) else {
             return;
         };
-        let position = entry.position();
-        if self.epochs.last().is_none_or(|last| last.epoch < position.epoch) {
-            start_epoch(&mut self.epochs, EpochStart { epoch: position.epoch, base: position.sequence - 1 });
+        let Some(taken) = self.applying.taken.get_mut(at) else {
+            return;
+        };
+        taken.state = ApplyState::Done;
+        let key = taken.key;
+        self.applying.busy -= 1;
+        // The next one that writes the same row can run.
+        let next =
+            self.applying.taken.iter().position(|taken| taken.key == key && taken.state == ApplyState::Waits);
+        if let Some(next) = next {
+            self.applying.taken[next].state = ApplyState::Runs;
+            let entry = self.log.get(self.executed.sequence + 1 + next as u64).copied();
+            self.run_applier(&entry.expect("what was taken is in the log"), ctx);
         }
-        self.execute(entry);
-        ctx.disk_append(SqlRecord::MySql(MySqlRecord::Commit(entry)));
-        if self.relay.is_empty() {
+        while self.applying.taken.front().is_some_and(|taken| taken.state == ApplyState::Done) {
+            self.applying.taken.pop_front();
+            let entry = self.log.get(self.executed.sequence + 1).copied();
+            let entry = entry.expect("what was taken is in the log");
+            self.execute(&entry);
+            self.fresh_at = self.fresh_at.max(entry.committed_at);
+        }
+        self.wake_reads(ctx);
+        if self.relay_len() == 0 {
             self.finish_promotion(ctx);
         }
         self.apply_next(ctx);
     }
+
+    /// What appliers are doing is void: the log is another one.
+    fn stop_appliers(&mut self) {
+        // Numbers of the old log are never those of the new one.
+        self.applying.generation_base += 1 << 48;
+        self.applying.taken.clear();
+        self.applying.busy = 0;
+    }
+
+    // Copies.
 
     pub fn on_snapshot_offer<P: SqlHost>(
         &mut self,
@@ -127,10 +255,10 @@ impl MySql {
         if !self.hears(from, epoch, ctx) || self.promoting.is_some() {
             return;
         }
-        let errant = errant_transactions(self.executed, &epochs);
+        let errant = errant_transactions(self.received(), &epochs);
+        self.errant += errant;
         let (shard, node) = (self.shard as u8, ctx.id());
         ctx.output(SqlEvent::SnapshotBegins { shard, node, errant });
-        self.relay.clear();
         let rows = PagedVec::filled(Cell::default(), self.settings.keys.len());
         self.restoring = Some(Restoring { rows, position, epochs, next_page: 0, pages });
         ctx.send(from, SqlMessage::SnapshotPull { page: 0 });
@@ -159,22 +287,25 @@ impl MySql {
             ctx.send(from, SqlMessage::SnapshotPull { page: restoring.next_page });
             return;
         }
-        let restored = self.restoring.take().expect("it was just there");
-        self.rows = restored.rows;
-        self.executed = restored.position;
-        self.received = restored.position;
-        self.epochs = restored.epochs.to_vec();
-        self.log = PagedLog::starting_at(restored.position.sequence + 1, BINLOG_ENTRIES_MAX);
-        ctx.disk_append(SqlRecord::MySql(MySqlRecord::Snapshot(Rc::new(MySqlDisk {
-            rows: self.rows.clone(),
-            log: Some(self.log.clone()),
-            executed: self.executed,
-            epochs: self.epochs.clone(),
-            epoch: self.epoch,
-        }))));
-        ctx.disk_sync(SqlToken::SnapshotStored);
+        let Some(Restoring { rows, position, epochs, .. }) = self.restoring.take() else {
+            return;
+        };
+        self.stop_appliers();
+        self.rows = rows;
+        self.executed = position;
+        self.epochs = epochs.to_vec();
+        self.log = PagedLog::starting_at(position.sequence + 1, BINLOG_ENTRIES_MAX);
+        self.durable = 0;
+        let copied = MySqlDisk::copied(self.rows.clone(), position, self.epochs.clone(), self.epoch);
+        ctx.disk_append_to(BINLOG, SqlRecord::MySql(MySqlRecord::Snapshot(Rc::new(copied))));
+        ctx.disk_sync_file(BINLOG, SqlToken::SnapshotStored);
         ctx.output(SqlEvent::SnapshotEnds { shard: self.shard as u8, node: ctx.id() });
         self.pull(ctx);
+    }
+
+    pub(super) fn snapshot_stored<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
+        self.durable = self.durable.max(self.log.first() - 1);
+        self.acknowledge(ctx);
     }
 }
 

@@ -1,26 +1,46 @@
 //! Replication at the source: serves the log from a position on, or a copy of everything.
 
-use super::{BATCH_ENTRIES, BATCHES_PER_PULL, MySql, Subscriber};
-use crate::engine::{Context, NodeId};
+use super::MySql;
+use crate::engine::order::ascending;
+use crate::engine::{Context, NodeId, PagedVec};
 use crate::sql::binlog::{Entry, Position, is_prefix};
 use crate::sql::event::SqlHost;
 use crate::sql::message::SqlMessage;
+use crate::workload::operation::Cell;
 use std::rc::Rc;
+
+/// Transactions in one batch of catching up, and batches sent for one pull.
+pub(super) const BATCH_ENTRIES: u64 = 256;
+const BATCHES_PER_PULL: u64 = 16;
+
+/// A replica that follows this source.
+#[derive(Clone)]
+pub(super) struct Subscriber {
+    node: NodeId,
+    /// The last transaction that was sent to it.
+    sent: u64,
+    /// The last one that it said is on its disk.
+    acknowledged: u64,
+    /// The copy it is taking.
+    snapshot: Option<PagedVec<Cell>>,
+}
 
 impl MySql {
     pub fn on_pull<P: SqlHost>(&mut self, replica: NodeId, position: Position, ctx: &mut Context<P>) {
-        if !self.is_primary() {
+        if !self.is_primary() || self.is_recovering() {
             return;
         }
         let at =
             self.subscribers.iter().position(|subscriber| subscriber.node == replica).unwrap_or_else(|| {
-                self.subscribers.push(Subscriber { node: replica, sent: 0, snapshot: None });
+                let subscriber = Subscriber { node: replica, sent: 0, acknowledged: 0, snapshot: None };
+                self.subscribers.push(subscriber);
                 self.subscribers.len() - 1
             });
-        let end = self.executed.sequence;
+        let end = self.pipeline.shippable(self.settings.storage.binlog_sync, self.logged_to());
         let in_log = position.sequence + 1 >= self.log.first();
         if !is_prefix(position, &self.epochs, end) || !in_log {
             self.subscribers[at].snapshot = Some(self.rows.clone());
+            self.subscribers[at].acknowledged = 0;
             let offer = SqlMessage::SnapshotOffer {
                 position: self.executed,
                 epochs: self.epochs.as_slice().into(),
@@ -42,6 +62,68 @@ impl MySql {
             }
         }
         self.subscribers[at].sent = sent;
+    }
+
+    /// Sends everything up to a transaction to those who have all before it; others pull.
+    pub(super) fn send_to_subscribers<P: SqlHost>(&mut self, upto: u64, ctx: &mut Context<P>) {
+        for at in 0..self.subscribers.len() {
+            let subscriber = &mut self.subscribers[at];
+            if subscriber.snapshot.is_some() || subscriber.sent >= upto {
+                continue;
+            }
+            let (node, first) = (subscriber.node, subscriber.sent + 1);
+            // One that is far behind has been sent as much as it can take, and pulls the rest.
+            if upto - first >= BATCH_ENTRIES {
+                continue;
+            }
+            subscriber.sent = upto;
+            let epoch = self.epoch;
+            let message = if first == upto {
+                let Some(entry) = self.log.get(upto).copied() else { continue };
+                SqlMessage::Replicate { epoch, entry, source_sequence: upto }
+            } else {
+                let entries = (first..=upto).filter_map(|sequence| self.log.get(sequence).copied()).collect();
+                SqlMessage::Batch { epoch, entries, source_sequence: upto }
+            };
+            ctx.send(node, message);
+        }
+    }
+
+    pub(super) fn tell_subscribers<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
+        if !self.is_primary() {
+            return;
+        }
+        let (epoch, local_time) = (self.epoch, ctx.local_time());
+        let sequence = self.pipeline.shippable(self.settings.storage.binlog_sync, self.logged_to());
+        for subscriber in &self.subscribers {
+            ctx.send(subscriber.node, SqlMessage::SourceAlive { epoch, sequence, local_time });
+        }
+    }
+
+    /// How far so many replicas are at least, by what they have on disk.
+    pub(super) fn acknowledged_by(&self, replicas: usize) -> u64 {
+        if replicas == 0 {
+            return u64::MAX;
+        }
+        let each = ascending(self.subscribers.iter().map(|subscriber| subscriber.acknowledged));
+        each.len().checked_sub(replicas).map_or(0, |at| each[at])
+    }
+
+    pub fn on_acknowledge<P: SqlHost>(
+        &mut self,
+        replica: NodeId,
+        epoch: u32,
+        sequence: u64,
+        ctx: &mut Context<P>,
+    ) {
+        if !self.is_primary() || epoch != self.epoch {
+            return;
+        }
+        let subscriber = self.subscribers.iter_mut().find(|subscriber| subscriber.node == replica);
+        if let Some(subscriber) = subscriber.filter(|subscriber| subscriber.snapshot.is_none()) {
+            subscriber.acknowledged = subscriber.acknowledged.max(sequence.min(subscriber.sent));
+            self.acknowledgement_came(ctx);
+        }
     }
 
     pub fn on_snapshot_pull<P: SqlHost>(&mut self, replica: NodeId, page: u32, ctx: &mut Context<P>) {

@@ -1,0 +1,62 @@
+//! One shard's failover, as the leader of the configuration service drives it.
+//!
+//! ```text
+//! watched ─dead─► intent ─agreed─► fencing ─old primary harmless─► promoting ─promoted─► agreed ─► watched
+//! ```
+
+use crate::engine::{NodeId, SimTime};
+
+/// Where a failover is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Phase {
+    /// The primary is watched.
+    #[default]
+    Watched,
+    /// A majority has to agree that there is going to be another one: state `number`.
+    Intent { target: NodeId, epoch: u32, number: u64 },
+    /// The old primary has to be harmless first.
+    Fencing { target: NodeId, epoch: u32, until: SimTime },
+    /// The new one has been asked, the last time at `since`.
+    Promoting { target: NodeId, epoch: u32, since: SimTime },
+    /// It is primary, and a majority has to agree: state `number`.
+    Concluding { target: NodeId, epoch: u32, number: u64 },
+}
+
+impl Phase {
+    /// Who is to be primary, and under which epoch.
+    pub fn target(self) -> Option<(NodeId, u32)> {
+        match self {
+            Phase::Watched => None,
+            Phase::Intent { target, epoch, .. }
+            | Phase::Fencing { target, epoch, .. }
+            | Phase::Promoting { target, epoch, .. }
+            | Phase::Concluding { target, epoch, .. } => Some((target, epoch)),
+        }
+    }
+
+    /// Whether the target has been asked to become primary.
+    pub fn is_asked(self) -> bool {
+        matches!(self, Phase::Promoting { .. } | Phase::Concluding { .. })
+    }
+}
+
+/// What the leader remembers of one shard.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Failover {
+    pub phase: Phase,
+    /// Nobody holds a lease for longer than this.
+    pub lease_end: SimTime,
+    /// When the last promotion of another node was agreed on.
+    pub recovered: Option<SimTime>,
+    /// It was told already that one is blocked, or that there is nobody.
+    pub told: bool,
+    /// Nodes that were asked to become primary and may be by now.
+    pub asked: Vec<NodeId>,
+}
+
+impl Failover {
+    /// For a new leader, who knows nothing of what its predecessor granted.
+    pub fn since(lease_end: SimTime) -> Failover {
+        Failover { lease_end, ..Failover::default() }
+    }
+}

@@ -1,0 +1,489 @@
+//! Configuration service: who is primary, and for whom.
+//!
+//! Models: ZooKeeper or etcd with an Orchestrator (3.2) or VTOrc (Vitess 20) in
+//! one: one node, or three that agree by majority (Raft) and of which one leads
+//! while a majority confirms it; when they cannot agree, nothing is promoted.
+//! The leader asks every MySQL node at an interval whether it is there and
+//! counts consecutive misses. A primary beyond the threshold is replaced by the
+//! replica that has most transactions, under a higher epoch: a majority agrees
+//! on it, proxies are told that the shard has no primary, the old one is fenced
+//! (not at all; its lease runs out; it is switched off), the new one executes
+//! what it has and takes over, a majority agrees again, and everybody is told.
+//! After a failover none of the same shard follows for a while (anti-flapping).
+//! Replicas of other regions can be left out.
+//!
+//! Simplified: the service reaches the power switches over a management network
+//! that never fails, in a tenth of a second. A new leader does not know when its
+//! predecessor's last failover was. Leases assume that clocks run equally fast;
+//! that they are set differently does not matter.
+//! Left out: failure detection through replicas, planned failover, witnesses.
+
+pub mod agreement;
+mod failover;
+
+use super::binlog::Position;
+use super::event::{SqlEvent, SqlHost, SqlTimer, SqlToken};
+use super::message::{Pong, SqlMessage};
+use super::record::ConfigDisk;
+use super::settings::{Fencing, SqlSettings};
+use super::shard_map::{ShardEntry, ShardMap};
+use crate::engine::{Context, NodeId, SimDuration, SimTime};
+use agreement::Member;
+use failover::{Failover, Phase};
+use std::rc::Rc;
+
+/// How long it takes until a machine is off.
+const POWER_SWITCH: SimDuration = SimDuration::from_ms(100);
+
+/// What the leader knows of one MySQL node.
+#[derive(Clone, Debug)]
+pub struct Health {
+    pub node: NodeId,
+    shard: usize,
+    /// Consecutive health checks without an answer.
+    pub missed: u32,
+    answered_round: u32,
+    answered: Option<Pong>,
+}
+
+/// A node of the configuration service.
+#[derive(Clone)]
+pub struct ConfigService {
+    settings: Rc<SqlSettings>,
+    member: Member,
+    health: Vec<Health>,
+    failovers: Vec<Failover>,
+    round: u32,
+    /// The term in which it last began to act as leader.
+    acts_in: u32,
+    /// The last map that it told everybody.
+    announced: Rc<ShardMap>,
+}
+
+impl ConfigService {
+    /// The node at a place among the service's nodes.
+    pub fn new(settings: Rc<SqlSettings>, place: usize) -> ConfigService {
+        let map = &settings.first_map;
+        let watched = |(shard, entry): (usize, &ShardEntry)| {
+            let nodes = entry.nodes.clone().into_iter();
+            nodes.map(move |node| Health { node, shard, missed: 0, answered_round: 0, answered: None })
+        };
+        ConfigService {
+            health: map.shards.iter().enumerate().flat_map(watched).collect(),
+            failovers: vec![Failover::default(); map.shards.len()],
+            member: Member::new(Rc::clone(&settings), place),
+            announced: Rc::clone(map),
+            round: 0,
+            acts_in: 0,
+            settings,
+        }
+    }
+
+    /// The last map that it knows to be agreed on.
+    pub fn map(&self) -> &ShardMap {
+        &self.member.agreed().map
+    }
+
+    pub fn health(&self) -> &[Health] {
+        &self.health
+    }
+
+    pub fn threshold(&self) -> u32 {
+        self.settings.failover.health_threshold
+    }
+
+    /// Whether it leads the service.
+    pub fn leads(&self, now: SimTime) -> bool {
+        self.member.leads(now)
+    }
+
+    pub fn term(&self) -> u32 {
+        self.member.term()
+    }
+
+    pub fn on_start<P: SqlHost>(&mut self, disk: &ConfigDisk, ctx: &mut Context<P>) {
+        self.member.on_start(disk.record.as_deref(), ctx);
+        ctx.set_timer(self.settings.failover.health_interval, SqlTimer::HealthRound);
+    }
+
+    pub fn on_timer<P: SqlHost>(&mut self, timer: SqlTimer, ctx: &mut Context<P>) {
+        match timer {
+            SqlTimer::Agreement => self.member.on_tick(ctx),
+            SqlTimer::HealthRound => {
+                if self.acts(ctx) {
+                    self.round += 1;
+                    for health in &self.health {
+                        ctx.send(health.node, SqlMessage::Ping { round: self.round });
+                    }
+                    let timeout = self.settings.failover.health_timeout;
+                    ctx.set_timer(timeout, SqlTimer::HealthCheck { round: self.round });
+                }
+                ctx.set_timer(self.settings.failover.health_interval, SqlTimer::HealthRound);
+            }
+            SqlTimer::HealthCheck { round } if self.acts(ctx) => self.check_round(round, ctx),
+            SqlTimer::Failover => self.go_on(ctx),
+            _ => {}
+        }
+        self.look_at_agreement(ctx);
+    }
+
+    pub fn on_token<P: SqlHost>(&mut self, token: SqlToken, ctx: &mut Context<P>) {
+        if let SqlToken::StateStored { number } = token {
+            self.member.stored(number, ctx);
+            self.look_at_agreement(ctx);
+        }
+    }
+
+    pub fn on_message<P: SqlHost>(&mut self, from: NodeId, message: SqlMessage, ctx: &mut Context<P>) {
+        match message {
+            SqlMessage::Agreement(message) => self.member.on_message(from, message, ctx),
+            SqlMessage::MapRequest { version } => {
+                let map = &self.member.agreed().map;
+                if map.version > version {
+                    ctx.send(from, SqlMessage::Map(Rc::clone(map)));
+                }
+            }
+            SqlMessage::Pong(pong) if self.acts(ctx) => self.on_pong(from, pong, ctx),
+            SqlMessage::Promoted { epoch, .. } if self.acts(ctx) => self.on_promoted(from, epoch, ctx),
+            SqlMessage::LeaseRequest { epoch, asked } if self.acts(ctx) => {
+                self.on_lease_request(from, epoch, asked, ctx);
+            }
+            _ => {}
+        }
+        self.look_at_agreement(ctx);
+    }
+
+    fn acts<P: SqlHost>(&self, ctx: &Context<P>) -> bool {
+        self.member.leads(ctx.monotonic()) && self.acts_in == self.member.term()
+    }
+
+    /// Something may have been agreed on.
+    fn look_at_agreement<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
+        if !self.member.leads(ctx.monotonic()) {
+            return;
+        }
+        if self.acts_in != self.member.term() {
+            self.begin_to_act(ctx);
+        }
+        if self.announced.version < self.map().version {
+            self.announce(false, ctx);
+        }
+        self.go_on(ctx);
+    }
+
+    /// It leads now: what it has heard as a follower is old, and so may be what others were told.
+    fn begin_to_act<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
+        self.acts_in = self.member.term();
+        let granted_until = match self.settings.failover.fencing {
+            Fencing::Lease(length) => ctx.monotonic() + length,
+            Fencing::None | Fencing::Shutdown { .. } => SimTime::ZERO,
+        };
+        self.failovers = vec![Failover::since(granted_until); self.failovers.len()];
+        for health in &mut self.health {
+            health.missed = 0;
+            health.answered = None;
+            health.answered_round = self.round;
+        }
+        if !ctx.is_first_start() || self.map().version > 1 {
+            self.announce(true, ctx);
+        }
+    }
+
+    /// Tells everybody the map as it is agreed on, or nodes only what changed.
+    fn announce<P: SqlHost>(&mut self, everything: bool, ctx: &mut Context<P>) {
+        let map = Rc::clone(&self.member.agreed().map);
+        for proxy in &self.settings.proxies {
+            ctx.send(*proxy, SqlMessage::Map(Rc::clone(&map)));
+        }
+        for (entry, before) in map.shards.iter().zip(&self.announced.shards) {
+            if everything || entry.stamp != before.stamp {
+                let shared = Rc::new(entry.clone());
+                for node in &entry.nodes {
+                    let entry = Rc::clone(&shared);
+                    ctx.send(*node, SqlMessage::Shard { version: map.version, entry });
+                }
+            }
+        }
+        self.announced = map;
+    }
+
+    fn tell_shard<P: SqlHost>(&self, node: NodeId, shard: usize, ctx: &mut Context<P>) {
+        let map = self.map();
+        let entry = Rc::new(map.shards[shard].clone());
+        ctx.send(node, SqlMessage::Shard { version: map.version, entry });
+    }
+
+    // Health.
+
+    fn check_round<P: SqlHost>(&mut self, round: u32, ctx: &mut Context<P>) {
+        let threshold = self.threshold();
+        for health in &mut self.health {
+            if health.answered_round < round {
+                health.missed += 1;
+                if health.missed <= threshold {
+                    let missed = health.missed;
+                    ctx.output(SqlEvent::MissedHealthCheck { node: health.node, missed, threshold });
+                }
+            }
+        }
+        for shard in 0..self.failovers.len() {
+            match self.failovers[shard].phase {
+                Phase::Watched => {
+                    let entry = &self.map().shards[shard];
+                    if self.missed(entry.primary) >= threshold || !entry.serving {
+                        self.begin(shard, ctx);
+                    }
+                }
+                Phase::Promoting { target, epoch, since } => self.ask_again(shard, target, epoch, since, ctx),
+                Phase::Intent { .. } | Phase::Fencing { .. } | Phase::Concluding { .. } => {}
+            }
+        }
+    }
+
+    fn missed(&self, node: NodeId) -> u32 {
+        self.health.iter().find(|health| health.node == node).map_or(0, |health| health.missed)
+    }
+
+    fn on_pong<P: SqlHost>(&mut self, from: NodeId, pong: Pong, ctx: &mut Context<P>) {
+        let Some(health) = self.health.iter_mut().find(|health| health.node == from) else {
+            return;
+        };
+        if pong.round <= health.answered_round || pong.round > self.round {
+            return;
+        }
+        health.answered_round = pong.round;
+        health.answered = Some(pong);
+        if health.missed > 0 {
+            health.missed = 0;
+            ctx.output(SqlEvent::HealthCheckAnswered { node: from });
+        }
+        let shard = health.shard;
+        let entry = &self.map().shards[shard];
+        let (primary, epoch, serving) = (entry.primary, entry.epoch, entry.serving);
+        let phase = self.failovers[shard].phase;
+        if from == primary {
+            let is_primary = pong.primary && pong.epoch == epoch;
+            match phase {
+                // It restarted, and waits to be told what it is.
+                Phase::Watched if !pong.primary && serving => self.begin(shard, ctx),
+                Phase::Intent { target, .. } | Phase::Fencing { target, .. }
+                    if is_primary && target != from && !self.shuts_down() =>
+                {
+                    self.take_back(shard, ctx);
+                }
+                _ => {}
+            }
+        }
+        let is_target = phase.target().is_some_and(|(target, _)| target == from);
+        let knows = pong.epoch >= epoch && (pong.primary || pong.has_source);
+        if !knows && !is_target && from != primary {
+            self.tell_shard(from, shard, ctx);
+        }
+    }
+
+    fn shuts_down(&self) -> bool {
+        matches!(self.settings.failover.fencing, Fencing::Shutdown { .. })
+    }
+
+    /// The old primary is there after all, and nobody else was asked.
+    fn take_back<P: SqlHost>(&mut self, shard: usize, ctx: &mut Context<P>) {
+        self.failovers[shard].phase = Phase::Watched;
+        self.member
+            .propose(|state| state.map = Rc::new(state.map.next(|shards| shards[shard].serving = true)), ctx);
+    }
+
+    // Failover.
+
+    /// The node that should be primary: of those that answer, the one that has most. The
+    /// primary itself, if it is back from a restart, is preferred among equals.
+    fn best(&self, shard: usize) -> Option<(NodeId, Position)> {
+        let entry = &self.map().shards[shard];
+        let region = |node: NodeId| self.settings.regions[node.index()];
+        let of_shard = || self.health.iter().filter(|health| health.shard == shard);
+        // Nothing is left of anything: any will do.
+        let all_empty = of_shard()
+            .all(|health| health.missed == 0 && health.answered.is_some_and(|pong| !pong.initialised));
+        let candidates = of_shard().filter(|health| health.missed == 0).filter_map(|health| {
+            let pong = health.answered?;
+            let allowed = self.settings.failover.cross_region || region(health.node) == region(entry.primary);
+            (allowed && (pong.initialised || all_empty)).then_some((health.node, pong.position))
+        });
+        candidates.max_by_key(|(node, position)| (*position, *node == entry.primary))
+    }
+
+    fn begin<P: SqlHost>(&mut self, shard: usize, ctx: &mut Context<P>) {
+        let now = ctx.monotonic();
+        let primary = self.map().shards[shard].primary;
+        let Some((target, _)) = self.best(shard) else {
+            if !std::mem::replace(&mut self.failovers[shard].told, true) {
+                ctx.output(SqlEvent::NobodyToPromote { shard: shard as u8 });
+            }
+            return;
+        };
+        let block = self.settings.failover.block;
+        let blocked = self.failovers[shard].recovered.is_some_and(|recovered| now.since(recovered) < block);
+        if target != primary && blocked {
+            if !std::mem::replace(&mut self.failovers[shard].told, true) {
+                ctx.output(SqlEvent::FailoverBlocked { shard: shard as u8 });
+            }
+            return;
+        }
+        self.failovers[shard].told = false;
+        let epoch = self.member.newest().epochs[shard] + 1;
+        let number = self.member.propose(
+            |state| {
+                state.epochs[shard] = epoch;
+                state.map = Rc::new(state.map.next(|shards| shards[shard].serving = false));
+            },
+            ctx,
+        );
+        if let Some(number) = number {
+            ctx.output(SqlEvent::Promoting { shard: shard as u8, node: target, epoch });
+            self.failovers[shard].phase = Phase::Intent { target, epoch, number };
+        }
+    }
+
+    /// Lets every failover take its next step, if it can.
+    fn go_on<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
+        if !self.acts(ctx) {
+            return;
+        }
+        let now = ctx.monotonic();
+        let agreed = self.member.agreed().number;
+        for shard in 0..self.failovers.len() {
+            match self.failovers[shard].phase {
+                Phase::Intent { target, epoch, number } if number <= agreed => {
+                    self.fence(shard, target, epoch, ctx);
+                }
+                Phase::Fencing { target, epoch, until } if until <= now => {
+                    self.ask(shard, target, epoch, ctx);
+                }
+                Phase::Concluding { target, number, .. } if number <= agreed => {
+                    let failover = &mut self.failovers[shard];
+                    failover.phase = Phase::Watched;
+                    failover.asked.retain(|asked| *asked == target);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Sees to it that whoever may be primary now is harmless.
+    fn fence<P: SqlHost>(&mut self, shard: usize, target: NodeId, epoch: u32, ctx: &mut Context<P>) {
+        let now = ctx.monotonic();
+        let primary = self.map().shards[shard].primary;
+        let until = match self.settings.failover.fencing {
+            Fencing::None => now,
+            Fencing::Lease(_) => self.failovers[shard].lease_end.max(now),
+            Fencing::Shutdown { off_for } => {
+                let mut dangerous = std::mem::take(&mut self.failovers[shard].asked);
+                if !dangerous.contains(&primary) {
+                    dangerous.push(primary);
+                }
+                dangerous.retain(|node| *node != target);
+                for node in &dangerous {
+                    ctx.power_cycle_node(*node, off_for);
+                    ctx.output(SqlEvent::SwitchedOff { shard: shard as u8, node: *node });
+                }
+                if dangerous.is_empty() { now } else { now + POWER_SWITCH }
+            }
+        };
+        self.failovers[shard].phase = Phase::Fencing { target, epoch, until };
+        if until > now {
+            ctx.set_timer_at(until, SqlTimer::Failover);
+        } else {
+            self.ask(shard, target, epoch, ctx);
+        }
+    }
+
+    fn ask<P: SqlHost>(&mut self, shard: usize, target: NodeId, epoch: u32, ctx: &mut Context<P>) {
+        let answered =
+            self.health.iter().find(|health| health.node == target).and_then(|health| health.answered);
+        let at_least = answered.map_or(Position::default(), |pong| pong.position);
+        let failover = &mut self.failovers[shard];
+        failover.phase = Phase::Promoting { target, epoch, since: ctx.monotonic() };
+        if !failover.asked.contains(&target) {
+            failover.asked.push(target);
+        }
+        ctx.send(target, SqlMessage::Promote { epoch, at_least });
+    }
+
+    /// No answer yet: the same one again, or another if it does not answer its health checks.
+    fn ask_again<P: SqlHost>(
+        &mut self,
+        shard: usize,
+        target: NodeId,
+        epoch: u32,
+        since: SimTime,
+        ctx: &mut Context<P>,
+    ) {
+        let failover = &self.settings.failover;
+        if ctx.monotonic().since(since) < failover.health_timeout + failover.health_interval {
+            return;
+        }
+        let answered =
+            self.health.iter().find(|health| health.node == target).and_then(|health| health.answered);
+        let lost_its_data = answered.is_some_and(|pong| !pong.initialised) && self.best(shard).is_some();
+        if self.missed(target) > 0 || lost_its_data {
+            self.failovers[shard].phase = Phase::Watched;
+            self.begin(shard, ctx);
+        } else {
+            self.ask(shard, target, epoch, ctx);
+        }
+    }
+
+    fn on_promoted<P: SqlHost>(&mut self, from: NodeId, epoch: u32, ctx: &mut Context<P>) {
+        let Some(shard) = self.health.iter().find(|health| health.node == from).map(|health| health.shard)
+        else {
+            return;
+        };
+        let Phase::Promoting { target, epoch: expected, .. } = self.failovers[shard].phase else {
+            return;
+        };
+        if target != from || epoch != expected {
+            return;
+        }
+        if self.map().shards[shard].primary != from {
+            self.failovers[shard].recovered = Some(ctx.monotonic());
+        }
+        let number = self.member.propose(
+            |state| {
+                state.map = Rc::new(state.map.next(|shards| {
+                    shards[shard].primary = from;
+                    shards[shard].epoch = epoch;
+                    shards[shard].serving = true;
+                }));
+            },
+            ctx,
+        );
+        if let Some(number) = number {
+            self.failovers[shard].phase = Phase::Concluding { target, epoch, number };
+        }
+    }
+
+    /// Grants a lease to the primary that is agreed on, or to the one that is being made.
+    fn on_lease_request<P: SqlHost>(
+        &mut self,
+        from: NodeId,
+        epoch: u32,
+        asked: SimTime,
+        ctx: &mut Context<P>,
+    ) {
+        let Fencing::Lease(length) = self.settings.failover.fencing else {
+            return;
+        };
+        let Some(shard) = self.health.iter().find(|health| health.node == from).map(|health| health.shard)
+        else {
+            return;
+        };
+        let entry = &self.map().shards[shard];
+        let phase = self.failovers[shard].phase;
+        let is_agreed =
+            phase == Phase::Watched && entry.serving && entry.primary == from && entry.epoch == epoch;
+        if is_agreed || (phase.is_asked() && phase.target() == Some((from, epoch))) {
+            let failover = &mut self.failovers[shard];
+            failover.lease_end = failover.lease_end.max(ctx.monotonic() + length);
+            ctx.send(from, SqlMessage::LeaseGranted { epoch, asked, length });
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Queries: who may ask, the pages they need, the rows they get.
+
+use super::{MySql, SUSPENDED_MAX};
+use crate::engine::{Context, NodeId, SimDuration, SimTime, Ticket};
+use crate::sql::event::{SqlHost, SqlTimer, SqlToken};
+use crate::sql::message::{Remaining, Row, SqlMessage};
+use crate::workload::operation::{Cause, KeyId, OperationKind, Request, Response, ServedBy};
+use std::collections::BTreeMap;
+
+/// A query, and whom to answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    pub proxy: NodeId,
+    pub ticket: Ticket,
+    pub request: Request,
+    /// The epoch of the primary that it is meant for; zero for any node.
+    pub epoch: u32,
+}
+
+/// A query that waits for pages.
+#[derive(Clone)]
+pub(super) struct Suspended {
+    asked: Asked,
+    pages: u32,
+}
+
+/// Reads that wait for a transaction, by its version; with them, until when.
+#[derive(Clone, Default)]
+pub(super) struct WaitingReads {
+    reads: BTreeMap<(u64, u64), (SimTime, Asked)>,
+    next: u64,
+}
+
+/// Everything that one `Execute` says.
+#[derive(Clone, Copy, Debug)]
+pub struct Execute {
+    pub ticket: Ticket,
+    pub request: Request,
+    pub epoch: u32,
+    pub remaining: Remaining,
+    pub wait: SimDuration,
+}
+
+impl MySql {
+    pub fn on_execute<P: SqlHost>(&mut self, proxy: NodeId, execute: Execute, ctx: &mut Context<P>) {
+        let Execute { ticket, request, epoch, remaining, wait } = execute;
+        let asked = Asked { proxy, ticket, request, epoch };
+        if remaining.is_over(ctx.waited()) {
+            self.refuse(&asked, Cause::DeadlinePassed, ctx);
+        } else if let Some(cause) = self.objection(&asked, ctx.monotonic()) {
+            self.refuse(&asked, cause, ctx);
+        } else if epoch == 0 && request.after > self.executed.version() {
+            self.wait_for(asked, wait, ctx);
+        } else {
+            self.bring_pages(asked, ctx);
+        }
+    }
+
+    /// Why it does not take a query.
+    fn objection(&self, asked: &Asked, now: SimTime) -> Option<Cause> {
+        let request = &asked.request;
+        if self.is_recovering() || self.restoring.is_some() {
+            return Some(Cause::Restoring);
+        }
+        if asked.epoch != 0 || request.is_write() {
+            if !self.is_primary() || asked.epoch != self.epoch {
+                return Some(Cause::NotPrimary);
+            }
+            if !self.holds_lease(now) {
+                return Some(Cause::LeaseLost);
+            }
+        }
+        let is_point = matches!(request.kind, OperationKind::Read | OperationKind::Write);
+        let owns = |key: KeyId| self.range.is_some_and(|range| range.contains(self.settings.point(key)));
+        (is_point && !owns(request.key)).then_some(Cause::StaleMap)
+    }
+
+    pub(super) fn refuse<P: SqlHost>(&mut self, asked: &Asked, cause: Cause, ctx: &mut Context<P>) {
+        self.reply(asked, Response::failed(asked.request.id, cause), ctx);
+    }
+
+    pub(super) fn reply<P: SqlHost>(&mut self, asked: &Asked, response: Response, ctx: &mut Context<P>) {
+        let executed = self.executed.version();
+        ctx.send(asked.proxy, SqlMessage::ExecuteReply { ticket: asked.ticket, response, executed });
+    }
+
+    /// Reads from disk what is not in memory, and goes on when it is there.
+    fn bring_pages<P: SqlHost>(&mut self, asked: Asked, ctx: &mut Context<P>) {
+        let request = &asked.request;
+        let missing = match &mut self.buffer_pool {
+            // The index by count is small and always in memory.
+            Some(pool) if request.kind != OperationKind::Top => {
+                pool.need(&self.settings.keys, request.key, request.end)
+            }
+            _ => 0,
+        };
+        if missing == 0 {
+            self.run(asked, ctx);
+            return;
+        }
+        match self.suspended.insert(ctx.monotonic(), Suspended { asked, pages: missing }) {
+            Ok(operation) => {
+                for _ in 0..missing {
+                    if !ctx.disk_read(SqlToken::PageRead { operation }) {
+                        self.suspended.remove(operation);
+                        self.refuse(&asked, Cause::Overloaded, ctx);
+                        return;
+                    }
+                }
+            }
+            Err(Suspended { asked, .. }) => self.refuse(&asked, Cause::Overloaded, ctx),
+        }
+    }
+
+    pub(super) fn page_read<P: SqlHost>(&mut self, operation: Ticket, ctx: &mut Context<P>) {
+        let Some(suspended) = self.suspended.get_mut(operation) else {
+            return;
+        };
+        suspended.pages -= 1;
+        if suspended.pages == 0 {
+            let suspended = self.suspended.remove(operation).expect("it was just there");
+            self.run(suspended.asked, ctx);
+        }
+    }
+
+    fn run<P: SqlHost>(&mut self, asked: Asked, ctx: &mut Context<P>) {
+        let request = asked.request;
+        let served_by = if self.is_primary() { ServedBy::Primary } else { ServedBy::Replica };
+        match request.kind {
+            OperationKind::Write => self.lock_and_write(asked, ctx),
+            OperationKind::Read | OperationKind::Join => {
+                let row = self.row(request.key);
+                let response = Response::ok(request.id, row.content, row.bytes);
+                self.reply(&asked, Response { served_by, ..response }, ctx);
+            }
+            OperationKind::Scan | OperationKind::Top => {
+                let rows = if request.kind == OperationKind::Scan {
+                    self.scan(&request)
+                } else {
+                    self.top(usize::from(request.rows))
+                };
+                let response = Response { served_by, ..Response::ok(request.id, Default::default(), 0) };
+                ctx.send(asked.proxy, SqlMessage::Rows { ticket: asked.ticket, response, rows: rows.into() });
+            }
+        }
+    }
+
+    /// Rows of its own in a range of keys, in their order, as many as are asked for at most.
+    fn scan(&self, request: &Request) -> Vec<Row> {
+        let keys = &self.settings.keys;
+        let (first, last) = (keys.rank(request.key) as usize, keys.rank(request.end) as usize);
+        let own = keys.order()[first..=last.max(first)].iter().filter_map(|key| self.own_row(*key));
+        own.take(usize::from(request.rows)).collect()
+    }
+
+    /// Its rows that were written most often; equally often written ones by key.
+    fn top(&self, count: usize) -> Vec<Row> {
+        let mut top: Vec<Row> = Vec::with_capacity(count + 1);
+        for key in 0..self.settings.keys.len() as KeyId {
+            let Some(row) = self.own_row(key) else {
+                continue;
+            };
+            if top.len() == count && top.last().is_some_and(|last| last.count >= row.count) {
+                continue;
+            }
+            let place = top.partition_point(|other| other.count >= row.count);
+            top.insert(place, row);
+            top.truncate(count);
+        }
+        top
+    }
+
+    /// A row that was written, of a key that this shard has.
+    fn own_row(&self, key: KeyId) -> Option<Row> {
+        let cell = self.row(key);
+        let owned = cell.content.version > 0
+            && self.range.is_some_and(|range| range.contains(self.settings.point(key)));
+        owned.then_some(Row { key, count: cell.count, bytes: cell.bytes })
+    }
+
+    // Reads that wait for what the session wrote.
+
+    fn wait_for<P: SqlHost>(&mut self, asked: Asked, wait: SimDuration, ctx: &mut Context<P>) {
+        if wait == SimDuration::ZERO || self.waiting_reads.reads.len() >= SUSPENDED_MAX {
+            self.refuse(&asked, Cause::ReplicaBehind, ctx);
+            return;
+        }
+        self.waiting_reads.next += 1;
+        let until = ctx.monotonic() + wait;
+        let place = (asked.request.after, self.waiting_reads.next);
+        self.waiting_reads.reads.insert(place, (until, asked));
+        ctx.set_timer_at(until, SqlTimer::WaitTimeOut);
+    }
+
+    /// Something was executed: reads that waited for it go on.
+    pub(super) fn wake_reads<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
+        while let Some(first) = self.waiting_reads.reads.first_entry()
+            && first.key().0 <= self.executed.version()
+        {
+            let (_, asked) = first.remove();
+            self.bring_pages(asked, ctx);
+        }
+    }
+
+    pub(super) fn wait_time_out<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
+        let now = ctx.monotonic();
+        let overdue: Vec<(u64, u64)> = self
+            .waiting_reads
+            .reads
+            .iter()
+            .filter(|(_, (until, _))| *until <= now)
+            .map(|(place, _)| *place)
+            .collect();
+        for place in overdue {
+            if let Some((_, asked)) = self.waiting_reads.reads.remove(&place) {
+                self.refuse(&asked, Cause::ReplicaBehind, ctx);
+            }
+        }
+    }
+
+    // What proxies ask replicas.
+
+    pub fn on_lag_probe<P: SqlHost>(&mut self, proxy: NodeId, ctx: &mut Context<P>) {
+        if self.is_recovering() || self.restoring.is_some() {
+            return;
+        }
+        let lag = if self.is_primary() {
+            SimDuration::ZERO
+        } else {
+            SimDuration(ctx.local_time().saturating_sub(self.fresh_at))
+        };
+        ctx.send(proxy, SqlMessage::Lag { executed: self.executed.version(), lag });
+    }
+}
