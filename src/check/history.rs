@@ -1,7 +1,7 @@
 //! The history: every operation of one cluster, with its times and its outcome.
 
 use crate::engine::{NodeId, SimTime};
-use crate::workload::operation::{KeyId, OperationId, OperationKind, Outcome, Versioned};
+use crate::workload::operation::{KeyId, OperationId, OperationKind, Outcome, ServedBy, Versioned};
 
 /// Operations that a history keeps at most; beyond, it says how many it left out.
 pub const HISTORY_MAX: usize = 4_000_000;
@@ -19,4 +19,8 @@ pub struct Operation {
     pub result: Versioned,
     /// The proxy or coordinator that was asked.
     pub endpoint: NodeId,
+    /// Who answered.
+    pub served_by: ServedBy,
+    /// The shard that executed it; zero in a cluster without shards.
+    pub shard: u16,
 }

@@ -283,5 +283,7 @@ pub fn operation(done: &Completed, completed: Option<SimTime>) -> Operation {
         outcome: done.outcome,
         result: done.result,
         endpoint: done.endpoint,
+        served_by: done.served_by,
+        shard: done.shard,
     }
 }

@@ -13,11 +13,14 @@
 //! - `outcome`: `ok`, `failed` (surely not done) or `unknown` (it may have happened), with its
 //!   `cause`. `completed_ns` is `null` for what was still under way when the run ended.
 //!
+//! - `served_by` and `shard`, in a SQL cluster: whether the primary, a replica or a cache answered, and
+//!   of which shard, counted from 1.
+//!
 //! Clusters stand one after the other, each one's operations in the order in which they ended.
 
 use crate::check::history::Operation;
 use crate::session::Session;
-use crate::workload::operation::{OperationKind, Outcome};
+use crate::workload::operation::{OperationKind, Outcome, ServedBy};
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -34,6 +37,10 @@ struct Line<'a> {
     completed_ns: Option<u64>,
     outcome: &'static str,
     cause: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    served_by: Option<ServedBy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shard: Option<u16>,
 }
 
 /// Writes the history of every cluster; returns how many operations that were.
@@ -75,5 +82,8 @@ fn line<'a>(cluster: &'a str, key: &'a str, operation: &Operation) -> Line<'a> {
             Outcome::Unknown(_) => "unknown",
         },
         cause: operation.outcome.cause().map(|cause| cause.describe()),
+        served_by: (operation.served_by != ServedBy::Nodes).then_some(operation.served_by),
+        // Counted from 1, as the names of its nodes are.
+        shard: (operation.served_by != ServedBy::Nodes).then_some(operation.shard + 1),
     }
 }

@@ -28,6 +28,8 @@ pub enum MySqlRecord {
     Binlog(Entry),
     /// In a replica's relay log, which recovery executes.
     Relay(Entry),
+    /// Recovery has rolled back what was prepared.
+    RolledBack,
     /// The rows as they are now are on disk: recovery begins here.
     Checkpoint,
     Epoch {
@@ -92,14 +94,9 @@ impl MySqlDisk {
             }
             MySqlRecord::Binlog(entry) => {
                 self.push(entry);
-                // What an earlier crash rolled back is still in the redo log, before it.
-                while let Some(prepared) = self.prepared.front()
-                    && prepared.sequence() <= entry.sequence()
-                {
-                    if prepared.position() == entry.position() {
-                        self.write_row(&entry);
-                    }
+                if self.prepared.front().is_some_and(|first| first.position() == entry.position()) {
                     self.prepared.pop_front();
+                    self.write_row(&entry);
                 }
             }
             MySqlRecord::Relay(entry) => {
@@ -107,6 +104,7 @@ impl MySqlDisk {
                 self.to_recover += 1;
                 self.write_row(&entry);
             }
+            MySqlRecord::RolledBack => self.prepared.clear(),
             MySqlRecord::Checkpoint => self.to_recover = 0,
             MySqlRecord::Epoch { epoch, base } => {
                 self.epoch = epoch;

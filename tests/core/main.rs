@@ -20,5 +20,6 @@ mod recorded;
 mod scenario_errors;
 mod session;
 mod small_world;
+mod sql_safety;
 mod sql_scenarios;
 mod swarm;

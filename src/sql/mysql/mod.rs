@@ -309,6 +309,7 @@ impl MySql {
         }
         self.executed = disk.position();
         self.durable = self.executed.sequence;
+        ctx.disk_append_to(REDO, SqlRecord::MySql(MySqlRecord::RolledBack));
         self.recovered = disk.to_recover;
         self.recovering = Some(disk.to_recover);
         self.recover_next(ctx);
