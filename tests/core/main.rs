@@ -20,6 +20,7 @@ mod recorded;
 mod scenario_errors;
 mod session;
 mod small_world;
+mod sql_mechanisms;
 mod sql_safety;
 mod sql_scenarios;
 mod swarm;

@@ -30,6 +30,7 @@ use super::shard_map::{ShardEntry, ShardMap};
 use crate::engine::{Context, NodeId, SimDuration, SimTime};
 use agreement::Member;
 use failover::{Failover, Phase};
+use std::cmp::Reverse;
 use std::rc::Rc;
 
 /// How long it takes until a machine is off.
@@ -295,7 +296,7 @@ impl ConfigService {
     // Failover.
 
     /// The node that should be primary: of those that answer, the one that has most. The
-    /// primary itself, if it is back from a restart, is preferred among equals.
+    /// primary itself, if it is back from a restart, is preferred among equals, then the first.
     fn best(&self, shard: usize) -> Option<(NodeId, Position)> {
         let entry = &self.map().shards[shard];
         let region = |node: NodeId| self.settings.regions[node.index()];
@@ -308,7 +309,7 @@ impl ConfigService {
             let allowed = self.settings.failover.cross_region || region(health.node) == region(entry.primary);
             (allowed && (pong.initialised || all_empty)).then_some((health.node, pong.position))
         });
-        candidates.max_by_key(|(node, position)| (*position, *node == entry.primary))
+        candidates.max_by_key(|(node, position)| (*position, *node == entry.primary, Reverse(*node)))
     }
 
     fn begin<P: SqlHost>(&mut self, shard: usize, ctx: &mut Context<P>) {
