@@ -3,17 +3,19 @@
 //! An acknowledged write has the position of its transaction. When a node is
 //! promoted, its history ends at a base: transactions of older epochs beyond it
 //! are not part of the shard's history any more. Acknowledged ones among them
-//! are lost, and so are those that an old primary goes on acknowledging.
+//! are lost, and so are those that an old primary goes on acknowledging. What was
+//! acknowledged of keys that moved to another shard is not looked for there.
 
 use crate::engine::PagedLog;
 use crate::sql::binlog::Position;
+use crate::workload::operation::KeyId;
 
 /// Acknowledged positions remembered per shard, newest; older ones are taken to be replicated.
 const POSITIONS_MAX: usize = 1 << 20;
 
 #[derive(Clone)]
 struct ShardLedger {
-    acknowledged: PagedLog<u64>,
+    acknowledged: PagedLog<(u64, KeyId)>,
     /// Epochs in the order in which they began, with the base of each.
     epochs: Vec<(u32, u64)>,
 }
@@ -33,12 +35,23 @@ impl PromotionLedger {
 
     /// An acknowledged write; returns true if it is lost already: its epoch has
     /// ended, and it lies beyond where the next one began.
-    pub fn acknowledged(&mut self, shard: usize, version: u64) -> bool {
+    pub fn acknowledged(&mut self, shard: usize, version: u64, key: KeyId) -> bool {
         let ledger = &mut self.shards[shard];
-        ledger.acknowledged.push(version);
+        ledger.acknowledged.push((version, key));
         let position = Position::of_version(version);
         let next = ledger.epochs.iter().find(|(epoch, _)| *epoch > position.epoch);
         next.is_some_and(|(_, base)| position.sequence > *base)
+    }
+
+    /// Some keys are another shard's from now on, with all that was acknowledged of them: a failover of the
+    /// shard that had them loses nothing of theirs any more.
+    pub fn moved(&mut self, source: usize, moves: impl Fn(KeyId) -> bool) {
+        let ledger = &mut self.shards[source];
+        let mut kept = PagedLog::starting_at(0, POSITIONS_MAX);
+        for entry in ledger.acknowledged.iter().filter(|(_, key)| !moves(*key)) {
+            kept.push(*entry);
+        }
+        ledger.acknowledged = kept;
     }
 
     /// A promotion; returns how many acknowledged writes it loses.
@@ -47,7 +60,7 @@ impl PromotionLedger {
         let lost = ledger
             .acknowledged
             .iter()
-            .map(|version| Position::of_version(*version))
+            .map(|(version, _)| Position::of_version(*version))
             .filter(|position| position.epoch < epoch && position.sequence > base)
             // Those beyond an earlier epoch's base were counted then.
             .filter(|position| {

@@ -2,10 +2,10 @@
 
 use crate::engine::{DiskImage, Message as EngineMessage, Output as EngineOutput, Transport};
 use crate::ring::message::{RingDisk, RingEvent, RingMessage, RingRecord, RingTimer, RingToken};
-use crate::sql::event::{SqlEvent, SqlTimer, SqlToken};
+use crate::sql::event::{Admin, SqlEvent, SqlTimer, SqlToken};
 use crate::sql::message::SqlMessage;
 use crate::sql::record::{ConfigDisk, MySqlDisk, SqlRecord};
-use crate::workload::client::{ClientEvent, ClientTimer, request_bytes, response_bytes};
+use crate::workload::client::{ClientControl, ClientEvent, ClientTimer, request_bytes, response_bytes};
 use crate::workload::operation::{Request, Response};
 
 /// Anything that travels in a cluster.
@@ -57,6 +57,13 @@ pub enum Timer {
     Client(ClientTimer),
     Sql(SqlTimer),
     Ring(RingTimer),
+}
+
+/// What a node can be told from outside.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Control {
+    Client(ClientControl),
+    Admin(Admin),
 }
 
 /// Any completion.

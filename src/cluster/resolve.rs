@@ -1,9 +1,12 @@
 //! From a fault in words to a fault on the nodes of one cluster.
 
+use super::message::Control;
 use crate::engine::fault::GROUP_NONE;
 use crate::engine::{FaultKind, NodeId, NodeSet};
 use crate::scenario::fault::{FaultSpec, Selector};
-use crate::scenario::names::{CLIENT, Seat};
+use crate::scenario::names::{CLIENT, CONFIG, Seat};
+use crate::sql::event::Admin;
+use crate::sql::shard_map::{hash_point, name_point};
 use crate::workload::client::ClientControl;
 
 /// The nodes of one cluster, as selectors name them.
@@ -53,8 +56,18 @@ impl Directory {
         NodeSet::new(self.seats.len(), clients.map(|(at, _)| NodeId(at as u16)))
     }
 
+    /// An operator's word to the configuration service, which is taken back when it is lifted.
+    fn admin(&self, admin: Admin) -> FaultKind<Control> {
+        let configs = self.seats.iter().enumerate().filter(|(_, seat)| seat.role() == CONFIG);
+        FaultKind::Control {
+            nodes: NodeSet::new(self.seats.len(), configs.map(|(at, _)| NodeId(at as u16))),
+            begin: Control::Admin(admin),
+            lift: Control::Admin(Admin::Abort),
+        }
+    }
+
     /// What a fault is on this cluster. A restart is a crash that is lifted at once.
-    pub fn resolve(&self, fault: &FaultSpec) -> FaultKind<ClientControl> {
+    pub fn resolve(&self, fault: &FaultSpec) -> FaultKind<Control> {
         match fault {
             FaultSpec::Crash { nodes, disk_lost } => {
                 FaultKind::Crash { nodes: self.machines(nodes), disk_lost: *disk_lost }
@@ -89,13 +102,21 @@ impl Directory {
             }
             FaultSpec::LoadSpike { factor } => FaultKind::Control {
                 nodes: self.clients(),
-                begin: ClientControl::LoadFactorBegins(*factor),
-                lift: ClientControl::LoadFactorEnds(*factor),
+                begin: Control::Client(ClientControl::LoadFactorBegins(*factor)),
+                lift: Control::Client(ClientControl::LoadFactorEnds(*factor)),
             },
+            FaultSpec::Split { shard, at } => self.admin(Admin::Split {
+                shard: shard.saturating_sub(1),
+                name_point: name_point(at, 0),
+                hash_point: hash_point(at).unwrap_or(0),
+            }),
+            FaultSpec::Merge { shard, into } => {
+                self.admin(Admin::Merge { shard: shard.saturating_sub(1), into: into.saturating_sub(1) })
+            }
             FaultSpec::HotKey { share } => FaultKind::Control {
                 nodes: self.clients(),
-                begin: ClientControl::HotShareBegins(*share),
-                lift: ClientControl::HotShareEnds(*share),
+                begin: Control::Client(ClientControl::HotShareBegins(*share)),
+                lift: Control::Client(ClientControl::HotShareEnds(*share)),
             },
         }
     }

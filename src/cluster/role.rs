@@ -3,18 +3,18 @@
 //! Dispatch is static: a message that a role does not know is dropped, as a
 //! server drops a packet that it cannot parse.
 
-use super::message::{Image, Message, Output, Timer, Token};
+use super::message::{Control, Image, Message, Output, Timer, Token};
 use crate::engine::{Context, Message as EngineMessage, NodeId, Process, SimDuration, Stream};
 use crate::ring::message::{RingDisk, RingMessage};
 use crate::ring::ring_node::RingNode;
 use crate::sql::config_service::ConfigService;
 use crate::sql::message::SqlMessage;
-use crate::sql::mysql::{Execute, MySql};
+use crate::sql::mysql::{CopiedRows, Execute, MySql, Replayed};
 use crate::sql::query_proxy::QueryProxy;
 use crate::sql::record::{ConfigDisk, MySqlDisk};
 use crate::sql::settings::SqlSettings;
 use crate::sql::shard_proxy::ShardProxy;
-use crate::workload::client::{Client, ClientControl};
+use crate::workload::client::Client;
 use crate::workload::operation::{Cause, Response};
 
 /// Core time of the configuration service for any message.
@@ -67,7 +67,7 @@ impl Process for Role {
     type Token = Token;
     type Disk = Image;
     type Output = Output;
-    type Control = ClientControl;
+    type Control = Control;
 
     fn on_start(&mut self, disk: &Image, ctx: &mut Context<Self>) {
         match self {
@@ -162,9 +162,11 @@ impl Process for Role {
         // its source has been silent: nothing more is to be done.
     }
 
-    fn on_control(&mut self, control: ClientControl, ctx: &mut Context<Self>) {
-        if let Role::Client(client) = self {
-            client.on_control(control, ctx);
+    fn on_control(&mut self, control: Control, ctx: &mut Context<Self>) {
+        match (self, control) {
+            (Role::Client(client), Control::Client(control)) => client.on_control(control, ctx),
+            (Role::Config(config), Control::Admin(admin)) => config.on_admin(admin, ctx),
+            _ => {}
         }
     }
 
@@ -243,6 +245,20 @@ fn on_mysql_message(server: &mut MySql, from: NodeId, message: SqlMessage, ctx: 
         SqlMessage::Promote { epoch, at_least } => server.on_promote(from, epoch, at_least, ctx),
         SqlMessage::Shard { version, entry } => server.on_shard(version, &entry, ctx),
         SqlMessage::LeaseGranted { epoch, asked, length } => server.on_lease_granted(epoch, asked, length),
+        SqlMessage::Import { id, source, range, upto } => {
+            server.on_import(from, id, source, range, upto, ctx)
+        }
+        SqlMessage::Freeze { id, attempt, range } => server.on_freeze(from, id, attempt, range, ctx),
+        SqlMessage::Thaw { id, attempt } => server.on_thaw(id, attempt),
+        SqlMessage::Forget { id } => server.on_forget(id, ctx),
+        SqlMessage::CopyPull { id, range, from: place } => server.on_copy_pull(from, id, range, place, ctx),
+        SqlMessage::CopyRows { id, from: place, rows, next, sequence } => {
+            server.on_copy_rows(from, id, CopiedRows { from: place, rows: &rows, next, sequence }, ctx);
+        }
+        SqlMessage::ReplayPull { id, range, after } => server.on_replay_pull(from, id, range, after, ctx),
+        SqlMessage::Replay { id, after, entries, upto, end } => {
+            server.on_replay(from, id, Replayed { after, entries: entries.as_deref(), upto, end }, ctx);
+        }
         _ => {}
     }
 }

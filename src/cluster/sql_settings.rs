@@ -7,7 +7,7 @@ use crate::scenario::schema::{
 };
 use crate::sql::settings::{
     Breaker, BufferPool, Buffering, Cache, Encryption, Failover, Fencing, LogSync, Pool, ReadRouting,
-    Replication, Retries, Services, SqlSettings, Storage,
+    Replication, Resharding, Retries, Services, SqlSettings, Storage,
 };
 use crate::sql::shard_map::{KeyRange, ShardEntry, ShardMap, Sharding, name_point};
 use crate::workload::generator::Traffic;
@@ -117,6 +117,11 @@ pub(super) fn sql_settings(
             per_kilobyte: only_if(encryption.in_transit, encryption.kilobyte_ms),
             per_io: only_if(encryption.at_rest, encryption.io_ms),
         },
+        resharding: Resharding {
+            chunk_rows: sql.resharding.chunk_rows,
+            chunk_every: ms(sql.resharding.chunk_every_ms),
+            write_pause_max: ms(sql.resharding.write_pause_ms_max),
+        },
         services: Services {
             query_proxy: sql.query_proxy_service.clone(),
             shard_proxy: sql.shard_proxy_service.clone(),
@@ -142,7 +147,9 @@ fn first_map(sql: &SqlSection, seats: &[Seat]) -> ShardMap {
         Some(count) => (Sharding::ByHash, hash_ranges(count)),
         None => (Sharding::ByName, sql.shards.iter().map(name_range).collect()),
     };
-    let entries = ranges.into_iter().zip(1..).map(|(range, shard)| {
+    let spares = (0..sql.spare_shards).map(|_| None);
+    let ranges = ranges.into_iter().map(Some).chain(spares);
+    let entries = ranges.zip(1..).map(|(range, shard)| {
         let of_shard = |wanted: fn(&Seat) -> Option<u32>| {
             super::build::nodes_of(seats, |seat| wanted(seat) == Some(shard))
         };
@@ -154,15 +161,7 @@ fn first_map(sql: &SqlSection, seats: &[Seat]) -> ShardMap {
             Seat::ShardProxy { shard, .. } => Some(*shard),
             _ => None,
         });
-        ShardEntry {
-            range: Some(range),
-            proxies,
-            primary: nodes[0],
-            epoch: 1,
-            stamp: 1,
-            serving: true,
-            nodes,
-        }
+        ShardEntry { range, proxies, primary: nodes[0], epoch: 1, stamp: 1, serving: true, nodes }
     });
     ShardMap::new(1, sharding, entries.collect())
 }

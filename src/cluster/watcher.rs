@@ -65,6 +65,13 @@ impl Watcher {
                         let lost = self.recorder.promoted(usize::from(shard), epoch, base);
                         self.tell(now, Notable::PromotionLost { shard, lost });
                     }
+                    SqlEvent::RangeMoved { source, range, .. } => {
+                        if let Some(map) = &self.blueprint.map {
+                            let keys = &self.blueprint.traffic.keys;
+                            let moves = |key| range.contains(map.sharding.point(keys, key));
+                            self.recorder.moved(usize::from(source), moves);
+                        }
+                    }
                     SqlEvent::SnapshotBegins { errant, .. } => self.recorder.errant_transactions += errant,
                     _ => {}
                 }

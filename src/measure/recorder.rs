@@ -7,7 +7,7 @@ use crate::check::staleness::{AcknowledgedWrites, Stale};
 use crate::engine::order::ascending;
 use crate::engine::{PagedVec, SimDuration, SimTime};
 use crate::workload::client::Completed;
-use crate::workload::operation::{Cause, OperationKind, Outcome, ServedBy};
+use crate::workload::operation::{Cause, KeyId, OperationKind, Outcome, ServedBy};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -220,7 +220,9 @@ impl Recorder {
     fn judge_write(&mut self, write: &Completed, now: SimTime) -> Option<Finding> {
         let shadowed = self.acknowledged.write(write, now);
         let lost = match &mut self.promotions {
-            Some(promotions) => promotions.acknowledged(usize::from(write.shard), write.result.version),
+            Some(promotions) => {
+                promotions.acknowledged(usize::from(write.shard), write.result.version, write.key)
+            }
             None => shadowed,
         };
         if lost {
@@ -235,6 +237,13 @@ impl Recorder {
         let lost = self.promotions.as_mut().map_or(0, |promotions| promotions.promoted(shard, epoch, base));
         self.counts.lost_writes += lost;
         lost
+    }
+
+    /// Keys of one shard of a SQL cluster are another's now.
+    pub fn moved(&mut self, source: usize, moves: impl Fn(KeyId) -> bool) {
+        if let Some(promotions) = &mut self.promotions {
+            promotions.moved(source, moves);
+        }
     }
 
     /// Failed and unknown operations by cause, most frequent first.

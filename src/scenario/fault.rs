@@ -116,6 +116,20 @@ pub enum FaultSpec {
     LoadSpike { factor: f64 },
     /// This share of all operations goes to the most popular key.
     HotKey { share: f64 },
+    /// The part of a shard from a place on moves to a shard that stands by; lifted, it is given up if it is not done.
+    Split {
+        /// The shard's number, from 1.
+        shard: u16,
+        /// Where the names begin that move, such as G or K5; in a cluster sharded by hash, the first digits of the hash, such as 80.
+        at: String,
+    },
+    /// All that a shard has moves to a neighbour; lifted, it is given up if it is not done.
+    Merge {
+        /// The shard's number, from 1.
+        shard: u16,
+        /// The neighbour's number.
+        into: u16,
+    },
 }
 
 impl FaultSpec {
@@ -153,6 +167,8 @@ impl FaultSpec {
             }
             FaultSpec::LoadSpike { factor } => format!("load ×{factor}"),
             FaultSpec::HotKey { share } => format!("{} % on one key", percent(*share)),
+            FaultSpec::Split { shard, at } => format!("shard {shard} split at {at}"),
+            FaultSpec::Merge { shard, into } => format!("shard {shard} merged into shard {into}"),
         }
     }
 
@@ -172,6 +188,8 @@ impl FaultSpec {
             FaultSpec::ClockSkew { .. } => "clock_skew",
             FaultSpec::LoadSpike { .. } => "load_spike",
             FaultSpec::HotKey { .. } => "hot_key",
+            FaultSpec::Split { .. } => "split",
+            FaultSpec::Merge { .. } => "merge",
         }
     }
 
@@ -189,7 +207,10 @@ impl FaultSpec {
             | FaultSpec::Loss { from, to, .. }
             | FaultSpec::Delay { from, to, .. }
             | FaultSpec::Duplication { from, to, .. } => vec![from, to],
-            FaultSpec::LoadSpike { .. } | FaultSpec::HotKey { .. } => Vec::new(),
+            FaultSpec::LoadSpike { .. }
+            | FaultSpec::HotKey { .. }
+            | FaultSpec::Split { .. }
+            | FaultSpec::Merge { .. } => Vec::new(),
         }
     }
 }

@@ -47,6 +47,9 @@ pub const IN_FLIGHT_MAX: u32 = 1_000_000;
 pub const QUERY_PROXIES_MAX: u32 = 16;
 pub const SHARDS_MAX: u32 = 64;
 pub const SHARD_PROXIES_MAX: u32 = 3;
+pub const SPARE_SHARDS_MAX: u32 = 8;
+/// Rows that one step of a resharding copies.
+pub const CHUNK_ROWS_MAX: u32 = 1_000;
 /// Characters by which a range of names is given.
 pub const RANGE_END_CHARS_MAX: usize = 4;
 /// Rows that a scan spans or a top asks for.

@@ -85,7 +85,7 @@ pub fn seats(section: &ClusterSection, workload: &WorkloadSection) -> Vec<Seat> 
         ClusterSection::ShardedSql(sql) => {
             seats.extend((1..=sql.query_proxies).map(Seat::QueryProxy));
             seats.extend((1..=sql.config_nodes).map(Seat::Config));
-            for shard in 1..=sql.shard_count() {
+            for shard in 1..=sql.shard_count_in_all() {
                 seats.extend((1..=sql.shard_proxies).map(|member| Seat::ShardProxy { shard, member }));
                 seats.extend((1..=sql.replicas + 1).map(|member| Seat::Mysql { shard, member }));
             }

@@ -37,6 +37,7 @@ pub const PRESETS: &[Preset] = &[
     preset!("cache-stampede"),
     preset!("retry-storm"),
     preset!("scatter-gather"),
+    preset!("hot-shard-split"),
 ];
 
 /// The preset with this name.

@@ -356,6 +356,10 @@ pub struct SqlSection {
     /// So many shards by a hash of the key, 1 to 64, in place of `shards`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hash_shards: Option<u32>,
+    /// Shards that stand by without keys, for a split, 0 to 8.
+    pub spare_shards: u32,
+    /// How a range of keys moves to another shard.
+    pub resharding: ReshardingSection,
     /// Nodes that stand elsewhere than in turn.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub placement: Vec<PlacementSection>,
@@ -433,9 +437,14 @@ pub struct SqlSection {
 }
 
 impl SqlSection {
-    /// How many shards it has.
+    /// How many shards have keys at the start.
     pub fn shard_count(&self) -> u32 {
         self.hash_shards.unwrap_or(self.shards.len() as u32)
+    }
+
+    /// With those that stand by.
+    pub fn shard_count_in_all(&self) -> u32 {
+        self.shard_count() + self.spare_shards
     }
 }
 
@@ -446,6 +455,8 @@ impl Default for SqlSection {
             query_proxies: 2,
             shards: vec![ShardRange::new("A", "M"), ShardRange::new("N", "Z")],
             hash_shards: None,
+            spare_shards: 0,
+            resharding: ReshardingSection::default(),
             placement: Vec::new(),
             shard_proxies: 1,
             replicas: 1,
@@ -570,6 +581,25 @@ impl Default for FailoverSection {
             cross_region: true,
             leader_lease_ms: 2_000.0,
         }
+    }
+}
+
+/// How a range of keys moves to another shard.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct ReshardingSection {
+    /// Rows that are copied at a time.
+    pub chunk_rows: u32,
+    /// Pause after them, so that the copy leaves room for queries.
+    pub chunk_every_ms: f64,
+    /// How long the source takes no writes at most, when the range is handed over.
+    pub write_pause_ms_max: f64,
+}
+
+impl Default for ReshardingSection {
+    fn default() -> Self {
+        ReshardingSection { chunk_rows: 50, chunk_every_ms: 20.0, write_pause_ms_max: 500.0 }
     }
 }
 

@@ -217,6 +217,44 @@ fn tell_sql(run: &ClusterRun, event: &SqlEvent) -> Option<(Severity, String)> {
             Severity::Plain,
             format!("The circuit breaker of **{}** for {} closes.", name(run, node), shard_name(run, shard)),
         ),
+        SqlEvent::MoveBegins { source, target } => (
+            Severity::Plain,
+            format!("A part of {} is copied to {}.", shard_name(run, source), shard_name(run, target)),
+        ),
+        SqlEvent::MoveFreezes { source, target } => (
+            Severity::Plain,
+            format!(
+                "{} has nearly all: {} takes no more writes in the range for a moment.",
+                capital(&shard_name(run, target)),
+                shard_name(run, source)
+            ),
+        ),
+        SqlEvent::MoveThaws { source, .. } => (
+            Severity::Warning,
+            format!(
+                "The pause takes too long: {} takes writes again, until the next attempt.",
+                shard_name(run, source)
+            ),
+        ),
+        SqlEvent::RangeMoved { source, target, pause, .. } => (
+            Severity::Plain,
+            format!(
+                "The range belongs to {} now; {} took no writes in it for {:.0} ms.",
+                shard_name(run, target),
+                shard_name(run, source),
+                pause.as_ms_f64()
+            ),
+        ),
+        SqlEvent::MoveRefused { source } => (
+            Severity::Warning,
+            format!(
+                "{} stays as it is: no shard stands by, the place is not inside its range, or they are no neighbours.",
+                capital(&shard_name(run, source))
+            ),
+        ),
+        SqlEvent::MoveAborted { source, .. } => {
+            (Severity::Warning, format!("The move is given up: {} keeps its range.", shard_name(run, source)))
+        }
         SqlEvent::BufferingBegan { shard, node } => (
             Severity::Plain,
             format!(
@@ -277,6 +315,11 @@ pub fn shard_name(run: &ClusterRun, shard: u8) -> String {
     let map = run.blueprint().map.as_ref();
     let range = map.and_then(|map| Some(map.shards.get(usize::from(shard))?.range?.label(map.sharding)));
     range.map_or_else(|| format!("shard {}", shard + 1), |range| format!("shard **{range}**"))
+}
+
+fn capital(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or(String::new(), |first| first.to_uppercase().chain(characters).collect())
 }
 
 /// What a node's seat is called in the interface: `A–M` for a MySQL server, `3` for a ring node.

@@ -2,7 +2,8 @@
 
 use super::message::SqlMessage;
 use super::record::SqlRecord;
-use crate::engine::{DiskImage, NodeId, Process, Ticket};
+use super::shard_map::KeyRange;
+use crate::engine::{DiskImage, NodeId, Process, SimDuration, Ticket};
 use crate::workload::operation::{Request, Response};
 
 /// Something worth telling.
@@ -109,6 +110,58 @@ pub enum SqlEvent {
         node: NodeId,
         kept: u32,
     },
+    /// A range of keys is about to move from one shard to another.
+    MoveBegins {
+        source: u8,
+        target: u8,
+    },
+    /// Everything is copied; the source takes no more writes in the range for a moment.
+    MoveFreezes {
+        source: u8,
+        target: u8,
+    },
+    /// It took too long: the source takes writes again, and it is tried again later.
+    MoveThaws {
+        source: u8,
+        target: u8,
+    },
+    /// The range belongs to the target now, after so long a write pause.
+    RangeMoved {
+        source: u8,
+        target: u8,
+        range: KeyRange,
+        pause: SimDuration,
+    },
+    /// It can't be: no shard stands by, the place is not inside the range, or they are no neighbours.
+    MoveRefused {
+        source: u8,
+    },
+    /// It was given up; everything is as before.
+    MoveAborted {
+        source: u8,
+        target: u8,
+    },
+}
+
+/// What an operator can ask of a SQL cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admin {
+    /// Moves the part of a shard from a place on (by name, or by hash) to a shard that stands by.
+    Split { shard: u16, name_point: u32, hash_point: u32 },
+    /// Moves all that a shard has to a neighbour.
+    Merge { shard: u16, into: u16 },
+    /// Gives up what is under way.
+    Abort,
+}
+
+impl Admin {
+    /// The shard that it is about.
+    pub fn shard(self) -> u16 {
+        match self {
+            Admin::Split { shard, .. } | Admin::Merge { shard, .. } => shard,
+            Admin::Abort => 0,
+        }
+    }
 }
 
 impl SqlEvent {
@@ -141,6 +194,14 @@ impl SqlEvent {
             SqlEvent::BreakerClosed { shard, node } => word(18, shard, node, 0),
             SqlEvent::BufferingBegan { shard, node } => word(19, shard, node, 0),
             SqlEvent::BufferingEnded { shard, node, kept } => word(20, shard, node, kept.into()),
+            SqlEvent::MoveBegins { source, target } => word(21, source, NodeId(target.into()), 0),
+            SqlEvent::MoveFreezes { source, target } => word(22, source, NodeId(target.into()), 0),
+            SqlEvent::MoveThaws { source, target } => word(23, source, NodeId(target.into()), 0),
+            SqlEvent::RangeMoved { source, target, range, pause } => {
+                word(24, source, NodeId(target.into()), pause.0 ^ u64::from(range.from) << 8)
+            }
+            SqlEvent::MoveRefused { source } => word(26, source, NOBODY, 0),
+            SqlEvent::MoveAborted { source, target } => word(25, source, NodeId(target.into()), 0),
         }
     }
 }
@@ -173,6 +234,12 @@ pub enum SqlTimer {
     Agreement,
     /// A failover may go on.
     Failover,
+    /// The next step of moving a range.
+    Move,
+    /// A target copies the next rows, or asks again.
+    Import,
+    /// A primary removes rows that are not its shard's any more.
+    Cleanup,
     /// A replica looks whether its source is still there.
     SourceCheck,
     /// A primary tells its replicas that it is there.
@@ -214,6 +281,8 @@ pub enum SqlToken {
     PageRead { operation: Ticket },
     /// Some of what the crash left is recovered.
     Recovered,
+    /// Rows or transactions of a range that moves here can be written.
+    Imported { id: u64 },
     /// The new epoch is on disk.
     EpochStored { epoch: u32 },
     /// The snapshot is on disk.

@@ -2,8 +2,8 @@
 
 use super::binlog::{Entry, EpochStart, Position};
 use super::config_service::agreement::Agreement;
-use super::shard_map::{ShardEntry, ShardMap};
-use crate::engine::{SimDuration, SimTime, Ticket, Transport};
+use super::shard_map::{KeyRange, ShardEntry, ShardMap};
+use crate::engine::{NodeId, SimDuration, SimTime, Ticket, Transport};
 use crate::workload::operation::{Cell, HEADER_BYTES, KeyId, Request, Response};
 use std::rc::Rc;
 
@@ -41,6 +41,19 @@ pub struct Pong {
     pub has_source: bool,
     /// False if its disk was empty when it started and it has no copy yet, or takes one.
     pub initialised: bool,
+    /// The move of a range that it takes part in; zero if none.
+    pub moves: u64,
+}
+
+/// How far the copy of a range is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ImportProgress {
+    /// So many rows are copied.
+    Copying { rows: u32 },
+    /// All rows are copied, and so many transactions of the source are missing.
+    CatchingUp { behind: u64 },
+    /// Everything up to where it was told to stop is here; what the rows amount to.
+    Done { digest: u64 },
 }
 
 /// A message between two parts of the cluster.
@@ -93,6 +106,28 @@ pub enum SqlMessage {
     LeaseRequest { epoch: u32, asked: SimTime },
     /// And back: for so long from when it was asked.
     LeaseGranted { epoch: u32, asked: SimTime, length: SimDuration },
+    /// Configuration service to the primary of a target shard: take over this range of that source,
+    /// and say how far you are; with `upto`, only to that transaction of the source.
+    Import { id: u64, source: NodeId, range: KeyRange, upto: Option<u64> },
+    /// And back.
+    Importing { id: u64, progress: ImportProgress },
+    /// Configuration service to the primary of a source shard: take no more writes in this range, for the
+    /// so-manieth time.
+    Freeze { id: u64, attempt: u32, range: KeyRange },
+    /// And back, when all that was begun is done: the last transaction, and what the rows amount to.
+    Frozen { id: u64, attempt: u32, sequence: u64, digest: u64 },
+    /// Configuration service to the source: take writes again, this attempt is over.
+    Thaw { id: u64, attempt: u32 },
+    /// Configuration service to MySQL: this move of a range is over.
+    Forget { id: u64 },
+    /// Target to source: rows of the range, from a place in the order of keys on.
+    CopyPull { id: u64, range: KeyRange, from: u32 },
+    /// And back: rows, where to go on (none at the end), and the last transaction executed before.
+    CopyRows { id: u64, from: u32, rows: Rc<[(KeyId, Cell)]>, next: Option<u32>, sequence: u64 },
+    /// Target to source: transactions of the range after this one.
+    ReplayPull { id: u64, range: KeyRange, after: u64 },
+    /// And back: those up to a number, of which the source has so many; none if the log is too short.
+    Replay { id: u64, after: u64, entries: Option<Rc<[Entry]>>, upto: u64, end: u64 },
     /// Proxy to configuration service: send the map if it is newer than this.
     MapRequest { version: u32 },
     /// And back, or unasked when it has changed.
@@ -131,7 +166,11 @@ impl SqlMessage {
             | SqlMessage::SourceAlive { .. }
             | SqlMessage::SnapshotOffer { .. }
             | SqlMessage::SnapshotPull { .. }
-            | SqlMessage::SnapshotPage { .. } => CLASS_REPLICATION,
+            | SqlMessage::SnapshotPage { .. }
+            | SqlMessage::CopyPull { .. }
+            | SqlMessage::CopyRows { .. }
+            | SqlMessage::ReplayPull { .. }
+            | SqlMessage::Replay { .. } => CLASS_REPLICATION,
             _ => CLASS_CONTROL,
         }
     }
@@ -144,6 +183,8 @@ impl SqlMessage {
                     30 + response.bytes
                 }
                 SqlMessage::Rows { rows, .. } => 30 + total(rows.iter().map(|row| 16 + row.bytes)),
+                SqlMessage::CopyRows { rows, .. } => total(rows.iter().map(|(_, row)| 28 + row.bytes)),
+                SqlMessage::Replay { entries: Some(entries), .. } => total(entries.iter().map(Entry::bytes)),
                 SqlMessage::Replicate { entry, .. } => entry.bytes(),
                 SqlMessage::Batch { entries, .. } => total(entries.iter().map(Entry::bytes)),
                 SqlMessage::SnapshotPage { rows, .. } => total(rows.iter().map(|row| 24 + row.bytes)),

@@ -168,6 +168,16 @@ pub struct Encryption {
     pub per_io: SimDuration,
 }
 
+/// Moving a range of keys from one shard to another.
+#[derive(Clone, Copy, Debug)]
+pub struct Resharding {
+    /// Rows that are copied at a time, and the pause after them.
+    pub chunk_rows: u32,
+    pub chunk_every: SimDuration,
+    /// How long the source takes no writes at most.
+    pub write_pause_max: SimDuration,
+}
+
 /// Core times.
 #[derive(Clone, Debug)]
 pub struct Services {
@@ -211,6 +221,7 @@ pub struct SqlSettings {
     pub appliers: u32,
     pub storage: Storage,
     pub encryption: Encryption,
+    pub resharding: Resharding,
     pub services: Services,
 }
 

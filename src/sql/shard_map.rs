@@ -68,6 +68,14 @@ pub fn name_point(beginning: &str, filling: u8) -> u32 {
     u32::from_be_bytes(bytes)
 }
 
+/// Place where the hashes begin that are written so in hexadecimal: `80`, `a0c`; none if it is not a number.
+pub fn hash_point(beginning: &str) -> Option<u32> {
+    let digits = format!("{beginning:0<8}");
+    (digits.len() == 8 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
+        .then(|| u32::from_str_radix(&digits, 16).ok())
+        .flatten()
+}
+
 /// One shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShardEntry {

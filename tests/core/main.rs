@@ -17,6 +17,7 @@ mod prices;
 mod probe;
 mod queueing;
 mod recorded;
+mod resharding;
 mod scenario_errors;
 mod session;
 mod small_world;

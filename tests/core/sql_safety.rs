@@ -12,7 +12,6 @@ use faultline::session::Session;
 use faultline::workload::operation::{OperationKind, Outcome, ServedBy};
 
 const FAULTS_END_MS: f64 = 12_000.0;
-const RUN_MS: f64 = 40_000.0;
 
 struct Dice(Stream);
 

@@ -4,12 +4,13 @@
 //! then have nothing there to break, and say so.
 
 use super::Checked;
-use super::range::{between, distribution, length, positive_up_to};
+use super::range::{between, distribution, length, positive_up_to, whole};
 use crate::scenario::error::ScenarioError;
 use crate::scenario::fault::{FaultSpec, Selector};
 use crate::scenario::limits::*;
 use crate::scenario::names::{self, Seat};
 use crate::scenario::schema::Scenario;
+use crate::sql::shard_map::hash_point;
 
 pub(super) fn check_schedule(scenario: &Scenario) -> Checked {
     length("faults", scenario.faults.len(), 0, FAULTS_MAX, "faults")?;
@@ -66,6 +67,20 @@ fn fault(known: &Known, path: &str, fault: &FaultSpec) -> Checked {
         }
         FaultSpec::LoadSpike { factor } => between(&at("factor"), *factor, 0.0, LOAD_FACTOR_MAX),
         FaultSpec::HotKey { share } => between(&at("share"), *share, 0.0, 1.0),
+        FaultSpec::Split { shard, at: place } => {
+            whole(&at("shard"), u32::from(*shard), 1, SHARDS_MAX)?;
+            let is_name = super::sharded_sql::range_end(&at("at"), place);
+            if hash_point(&place.to_ascii_lowercase()).is_some() { Ok(()) } else { is_name.map(|_| ()) }
+        }
+        FaultSpec::Merge { shard, into } => {
+            whole(&at("shard"), u32::from(*shard), 1, SHARDS_MAX)?;
+            whole(&at("into"), u32::from(*into), 1, SHARDS_MAX)?;
+            if shard == into {
+                let problem = format!("is {into}, the shard itself; it must be a neighbour");
+                return Err(ScenarioError::wrong(at("into"), problem));
+            }
+            Ok(())
+        }
     }
 }
 

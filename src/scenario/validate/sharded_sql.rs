@@ -18,6 +18,11 @@ pub(super) fn check(path: &str, sql: &SqlSection, prices: &PriceSheet) -> Checke
         Some(count) => whole(&at("hash_shards"), count, 1, SHARDS_MAX)?,
         None => shards(&at("shards"), &sql.shards)?,
     }
+    whole(&at("spare_shards"), sql.spare_shards, 0, SPARE_SHARDS_MAX)?;
+    whole(&at("resharding.chunk_rows"), sql.resharding.chunk_rows, 1, CHUNK_ROWS_MAX)?;
+    between(&at("resharding.chunk_every_ms"), sql.resharding.chunk_every_ms, 0.0, INTERVAL_MS_MAX)?;
+    let pause = sql.resharding.write_pause_ms_max;
+    between(&at("resharding.write_pause_ms_max"), pause, TIMEOUT_MS_MIN, SPAN_MS_MAX)?;
     whole(&at("shard_proxies"), sql.shard_proxies, 1, SHARD_PROXIES_MAX)?;
     whole(&at("replicas"), sql.replicas, 0, REPLICAS_MAX)?;
     config_nodes(&at("config_nodes"), sql.config_nodes)?;
@@ -228,7 +233,7 @@ fn shards(path: &str, shards: &[ShardRange]) -> Checked {
 }
 
 /// A capital letter and up to three more characters.
-fn range_end<'a>(field: &str, text: &'a str) -> Result<&'a str, ScenarioError> {
+pub(super) fn range_end<'a>(field: &str, text: &'a str) -> Result<&'a str, ScenarioError> {
     let right = "it must be a capital letter, A to Z, and at most three more capital letters or digits";
     let is_end = matches!(text.as_bytes(), [b'A'..=b'Z', rest @ ..]
         if rest.len() < RANGE_END_CHARS_MAX && rest.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()));

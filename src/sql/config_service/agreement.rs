@@ -19,7 +19,7 @@ use crate::sql::event::{SqlEvent, SqlHost, SqlTimer, SqlToken};
 use crate::sql::message::SqlMessage;
 use crate::sql::record::{ConfigRecord, SqlRecord};
 use crate::sql::settings::SqlSettings;
-use crate::sql::shard_map::ShardMap;
+use crate::sql::shard_map::{KeyRange, ShardMap};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -32,6 +32,18 @@ pub struct ConfigState {
     pub map: Rc<ShardMap>,
     /// The highest epoch ever given out, per shard.
     pub epochs: Vec<u32>,
+    /// The range that is being moved, if one is.
+    pub moving: Option<Moving>,
+}
+
+/// A range on its way from one shard to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moving {
+    /// Of all moves there ever were.
+    pub id: u64,
+    pub source: u16,
+    pub target: u16,
+    pub range: KeyRange,
 }
 
 impl ConfigState {
@@ -136,7 +148,7 @@ impl Member {
     pub fn new(settings: Rc<SqlSettings>, place: usize) -> Member {
         let map = Rc::clone(&settings.first_map);
         let epochs = map.shards.iter().map(|shard| shard.epoch).collect();
-        let state = Rc::new(ConfigState { term: 0, number: 0, map, epochs });
+        let state = Rc::new(ConfigState { term: 0, number: 0, map, epochs, moving: None });
         Member {
             peers: vec![Peer::default(); settings.config.len()],
             settings,

@@ -4,6 +4,7 @@
 //! watched ─dead─► intent ─agreed─► fencing ─old primary harmless─► promoting ─promoted─► agreed ─► watched
 //! ```
 
+use super::agreement::Moving;
 use crate::engine::{NodeId, SimTime};
 
 /// Where a failover is.
@@ -18,8 +19,8 @@ pub(super) enum Phase {
     Fencing { target: NodeId, epoch: u32, until: SimTime },
     /// The new one has been asked, the last time at `since`.
     Promoting { target: NodeId, epoch: u32, since: SimTime },
-    /// It is primary, and a majority has to agree: state `number`.
-    Concluding { target: NodeId, epoch: u32, number: u64 },
+    /// It is primary, and a majority has to agree: state `number`; with it, a range may have moved.
+    Concluding { target: NodeId, epoch: u32, number: u64, moving: Option<Moving> },
 }
 
 impl Phase {
@@ -44,8 +45,9 @@ impl Phase {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Failover {
     pub phase: Phase,
-    /// Nobody holds a lease for longer than this.
+    /// Nobody holds a lease for longer than this, and who holds it; a new leader does not know who.
     pub lease_end: SimTime,
+    pub lease_holder: Option<NodeId>,
     /// When the last promotion of another node was agreed on.
     pub recovered: Option<SimTime>,
     /// It was told already that one is blocked, or that there is nobody.

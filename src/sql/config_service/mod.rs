@@ -16,10 +16,13 @@
 //! that never fails, in a tenth of a second. A new leader does not know when its
 //! predecessor's last failover was. Leases assume that clocks run equally fast;
 //! that they are set differently does not matter.
+//! It moves ranges of keys between shards on an operator's word: copy, catch up,
+//! a bounded write pause, compare, a new map; what is given up leaves no trace.
 //! Left out: failure detection through replicas, planned failover, witnesses.
 
 pub mod agreement;
 mod failover;
+mod resharding;
 
 use super::binlog::Position;
 use super::event::{SqlEvent, SqlHost, SqlTimer, SqlToken};
@@ -30,6 +33,7 @@ use super::shard_map::{ShardEntry, ShardMap};
 use crate::engine::{Context, NodeId, SimDuration, SimTime};
 use agreement::Member;
 use failover::{Failover, Phase};
+use resharding::{Resharding, moved};
 use std::cmp::Reverse;
 use std::rc::Rc;
 
@@ -54,6 +58,7 @@ pub struct ConfigService {
     member: Member,
     health: Vec<Health>,
     failovers: Vec<Failover>,
+    resharding: Resharding,
     round: u32,
     /// The term in which it last began to act as leader.
     acts_in: u32,
@@ -74,6 +79,7 @@ impl ConfigService {
             failovers: vec![Failover::default(); map.shards.len()],
             member: Member::new(Rc::clone(&settings), place),
             announced: Rc::clone(map),
+            resharding: Resharding::default(),
             round: 0,
             acts_in: 0,
             settings,
@@ -123,6 +129,7 @@ impl ConfigService {
             }
             SqlTimer::HealthCheck { round } if self.acts(ctx) => self.check_round(round, ctx),
             SqlTimer::Failover => self.go_on(ctx),
+            SqlTimer::Move => self.move_timer(ctx),
             _ => {}
         }
         self.look_at_agreement(ctx);
@@ -146,6 +153,12 @@ impl ConfigService {
             }
             SqlMessage::Pong(pong) if self.acts(ctx) => self.on_pong(from, pong, ctx),
             SqlMessage::Promoted { epoch, .. } if self.acts(ctx) => self.on_promoted(from, epoch, ctx),
+            SqlMessage::Importing { id, progress } if self.acts(ctx) => {
+                self.on_importing(from, id, progress, ctx);
+            }
+            SqlMessage::Frozen { id, attempt, sequence, digest } if self.acts(ctx) => {
+                self.on_frozen(from, id, attempt, (sequence, digest), ctx);
+            }
             SqlMessage::LeaseRequest { epoch, asked } if self.acts(ctx) => {
                 self.on_lease_request(from, epoch, asked, ctx);
             }
@@ -188,6 +201,7 @@ impl ConfigService {
         if !ctx.is_first_start() || self.map().version > 1 {
             self.announce(true, ctx);
         }
+        self.inherit_move(ctx);
     }
 
     /// Tells everybody the map as it is agreed on, or nodes only what changed.
@@ -265,8 +279,9 @@ impl ConfigService {
         if from == primary {
             let is_primary = pong.primary && pong.epoch == epoch;
             match phase {
-                // It restarted, and waits to be told what it is.
-                Phase::Watched if !pong.primary && serving => self.begin(shard, ctx),
+                // It restarted, and waits to be told what it is; or it began an epoch that a former
+                // leader did not live to see.
+                Phase::Watched if (!pong.primary || pong.epoch > epoch) && serving => self.begin(shard, ctx),
                 Phase::Intent { target, .. } | Phase::Fencing { target, .. }
                     if is_primary && target != from && !self.shuts_down() =>
                 {
@@ -275,6 +290,7 @@ impl ConfigService {
                 _ => {}
             }
         }
+        self.tell_if_over(from, pong.moves, ctx);
         let is_target = phase.target().is_some_and(|(target, _)| target == from);
         let knows = pong.epoch >= epoch && (pong.primary || pong.has_source);
         if !knows && !is_target && from != primary {
@@ -313,6 +329,9 @@ impl ConfigService {
     }
 
     fn begin<P: SqlHost>(&mut self, shard: usize, ctx: &mut Context<P>) {
+        if self.move_hinders(shard, ctx) {
+            return;
+        }
         let now = ctx.monotonic();
         let primary = self.map().shards[shard].primary;
         let Some((target, _)) = self.best(shard) else {
@@ -359,7 +378,10 @@ impl ConfigService {
                 Phase::Fencing { target, epoch, until } if until <= now => {
                     self.ask(shard, target, epoch, ctx);
                 }
-                Phase::Concluding { target, number, .. } if number <= agreed => {
+                Phase::Concluding { target, number, moving, .. } if number <= agreed => {
+                    if let Some(moving) = moving {
+                        self.conclude_move(moving, ctx);
+                    }
                     let failover = &mut self.failovers[shard];
                     failover.phase = Phase::Watched;
                     failover.asked.retain(|asked| *asked == target);
@@ -375,6 +397,8 @@ impl ConfigService {
         let primary = self.map().shards[shard].primary;
         let until = match self.settings.failover.fencing {
             Fencing::None => now,
+            // It need not wait for itself.
+            Fencing::Lease(_) if self.failovers[shard].lease_holder == Some(target) => now,
             Fencing::Lease(_) => self.failovers[shard].lease_end.max(now),
             Fencing::Shutdown { off_for } => {
                 let mut dangerous = std::mem::take(&mut self.failovers[shard].asked);
@@ -444,6 +468,7 @@ impl ConfigService {
         if target != from || epoch != expected {
             return;
         }
+        let moving = self.cut_over_ranges(shard);
         if self.map().shards[shard].primary != from {
             self.failovers[shard].recovered = Some(ctx.monotonic());
         }
@@ -453,12 +478,18 @@ impl ConfigService {
                     shards[shard].primary = from;
                     shards[shard].epoch = epoch;
                     shards[shard].serving = true;
+                    if let Some(moving) = moving {
+                        moved(moving, shards);
+                    }
                 }));
+                if moving.is_some() {
+                    state.moving = None;
+                }
             },
             ctx,
         );
         if let Some(number) = number {
-            self.failovers[shard].phase = Phase::Concluding { target, epoch, number };
+            self.failovers[shard].phase = Phase::Concluding { target, epoch, number, moving };
         }
     }
 
@@ -484,6 +515,7 @@ impl ConfigService {
         if is_agreed || (phase.is_asked() && phase.target() == Some((from, epoch))) {
             let failover = &mut self.failovers[shard];
             failover.lease_end = failover.lease_end.max(ctx.monotonic() + length);
+            failover.lease_holder = Some(from);
             ctx.send(from, SqlMessage::LeaseGranted { epoch, asked, length });
         }
     }

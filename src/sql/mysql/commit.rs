@@ -16,14 +16,15 @@ use crate::sql::binlog::{Change, Entry, Position};
 use crate::sql::event::{SqlEvent, SqlHost, SqlTimer, SqlToken};
 use crate::sql::record::{MySqlRecord, SqlRecord};
 use crate::sql::settings::{LogSync, Replication};
-use crate::workload::operation::{Cause, Cell, Response, ServedBy, Versioned};
+use crate::workload::operation::{Cause, Cell, KeyId, Response, ServedBy, Versioned};
 use std::collections::VecDeque;
 
 /// A transaction that is not yet committed.
 #[derive(Clone)]
 struct Transaction {
     entry: Entry,
-    asked: Asked,
+    /// Who asked for it; none if the server did itself.
+    asked: Option<Asked>,
     /// When it was sent to the replicas.
     sent: Option<SimTime>,
 }
@@ -50,6 +51,11 @@ impl Pipeline {
         Pipeline { assigned: base, redo_synced: base, binlog_synced: base, ..Pipeline::default() }
     }
 
+    /// The last number given out.
+    pub fn assigned(&self) -> u64 {
+        self.assigned
+    }
+
     /// What may be sent to replicas: in the binlog, and on disk if commits wait for that.
     pub fn shippable(&self, sync: LogSync, logged: u64) -> u64 {
         match sync {
@@ -62,8 +68,9 @@ impl Pipeline {
 impl MySql {
     /// Begins a write, as soon as it has its row.
     pub(super) fn lock_and_write<P: SqlHost>(&mut self, asked: Asked, ctx: &mut Context<P>) {
-        if !self.is_primary() || asked.epoch != self.epoch {
-            self.refuse(&asked, Cause::NotPrimary, ctx);
+        // It may have waited for a page.
+        if let Some(cause) = self.objection(&asked, ctx.monotonic()) {
+            self.refuse(&asked, cause, ctx);
             return;
         }
         if ctx.disk_backlog() > UNSYNCED_RECORDS_MAX / 2 {
@@ -98,13 +105,39 @@ impl MySql {
 
     /// A transaction that has its row gets its number and goes into the redo log.
     fn write<P: SqlHost>(&mut self, asked: Asked, ctx: &mut Context<P>) {
-        self.pipeline.assigned += 1;
-        let position = Position { epoch: self.epoch, sequence: self.pipeline.assigned };
         let request = &asked.request;
-        let content = Versioned { value: request.id.0, version: position.version() };
+        let content = Versioned { value: request.id.0, version: self.next_position().version() };
         let count = self.row(request.key).count.saturating_add(1);
         let cell = Cell { content, bytes: request.bytes, count };
-        let entry = Entry::new(position, request.key, Change::Write, cell, ctx.local_time());
+        self.prepare(request.key, Change::Write, cell, Some(asked), ctx);
+    }
+
+    /// A transaction of the server's own: nobody waits for its row or its answer.
+    pub(super) fn write_own<P: SqlHost>(
+        &mut self,
+        key: KeyId,
+        change: Change,
+        cell: Cell,
+        ctx: &mut Context<P>,
+    ) {
+        self.prepare(key, change, cell, None, ctx);
+    }
+
+    fn next_position(&self) -> Position {
+        Position { epoch: self.epoch, sequence: self.pipeline.assigned + 1 }
+    }
+
+    fn prepare<P: SqlHost>(
+        &mut self,
+        key: KeyId,
+        change: Change,
+        cell: Cell,
+        asked: Option<Asked>,
+        ctx: &mut Context<P>,
+    ) {
+        let position = self.next_position();
+        self.pipeline.assigned = position.sequence;
+        let entry = Entry::new(position, key, change, cell, ctx.local_time());
         ctx.disk_append_to(REDO, SqlRecord::MySql(MySqlRecord::Redo(entry)));
         self.pipeline.transactions.push_back(Transaction { entry, asked, sent: None });
         match self.settings.storage.redo_log_sync {
@@ -219,7 +252,9 @@ impl MySql {
         while self.pipeline.transactions.front().is_some_and(|first| first.entry.sequence() <= upto) {
             let transaction = self.pipeline.transactions.pop_front().expect("the front was just seen");
             self.execute(&transaction.entry);
-            let asked = transaction.asked;
+            let Some(asked) = transaction.asked else {
+                continue;
+            };
             let response = if self.holds_lease(ctx.monotonic()) {
                 let response = Response::ok(asked.request.id, transaction.entry.cell.content, 0);
                 Response { served_by: ServedBy::Primary, ..response }
@@ -230,13 +265,20 @@ impl MySql {
             self.reply(&asked, response, ctx);
             self.unlock(asked.request.key, ctx);
         }
+        self.tell_frozen(ctx);
     }
 
     fn unlock<P: SqlHost>(&mut self, key: u32, ctx: &mut Context<P>) {
-        let waiters = &mut self.lock_waiters;
-        let next = self.locks.release(key, |waiter| waiters.get_mut(waiter).is_some());
-        if let Some(asked) = next.and_then(|waiter| self.lock_waiters.remove(waiter)) {
-            self.write(asked, ctx);
+        loop {
+            let waiters = &mut self.lock_waiters;
+            let next = self.locks.release(key, |waiter| waiters.get_mut(waiter).is_some());
+            let Some(asked) = next.and_then(|waiter| self.lock_waiters.remove(waiter)) else {
+                return;
+            };
+            match self.objection(&asked, ctx.monotonic()) {
+                Some(cause) => self.refuse(&asked, cause, ctx),
+                None => return self.write(asked, ctx),
+            }
         }
     }
 
@@ -295,8 +337,9 @@ impl MySql {
                 ctx.disk_append_to(BINLOG, SqlRecord::MySql(MySqlRecord::Binlog(entry)));
             }
             self.execute(&entry);
-            let asked = transaction.asked;
-            self.reply(&asked, Response::unknown(asked.request.id, Cause::NotPrimary), ctx);
+            if let Some(asked) = transaction.asked {
+                self.reply(&asked, Response::unknown(asked.request.id, Cause::NotPrimary), ctx);
+            }
         }
         self.locks.clear();
         while let Some(asked) = self.lock_waiters.pop_any() {

@@ -28,6 +28,7 @@
 mod buffer_pool;
 mod commit;
 mod locks;
+mod moving;
 mod query;
 mod replica;
 mod source;
@@ -45,6 +46,8 @@ use crate::workload::operation::{Cell, OperationKind};
 use buffer_pool::BufferPool;
 use commit::Pipeline;
 use locks::RowLocks;
+use moving::{Cleanup, Frozen, Import};
+pub use moving::{CopiedRows, Replayed};
 pub use query::Execute;
 use query::{Asked, Suspended, WaitingReads};
 use replica::{Applying, Restoring};
@@ -92,6 +95,8 @@ pub struct MySql {
     /// The version of the map that it was last told of its shard from, and its keys.
     told_version: u32,
     range: Option<KeyRange>,
+    /// False after a restart, until it is told.
+    knows_range: bool,
     rows: PagedVec<Cell>,
     buffer_pool: Option<BufferPool>,
     /// All it has, executed or not.
@@ -106,6 +111,13 @@ pub struct MySql {
     subscribers: Vec<Subscriber>,
     lease_until: SimTime,
     lease_told: bool,
+    /// The epoch before this one, if it was primary then too and only its number was raised.
+    epoch_before: Option<u32>,
+    frozen: Option<Frozen>,
+    import: Option<Import>,
+    /// Moves, and attempts to freeze, up to this one are over.
+    over: (u64, u32),
+    cleanup: Cleanup,
     // As replica.
     applying: Applying,
     waiting_reads: WaitingReads,
@@ -131,7 +143,8 @@ impl MySql {
             recovered: 0,
             epoch: 0,
             told_version: 0,
-            range: settings.first_map.shards[shard].range,
+            range: None,
+            knows_range: false,
             rows: PagedVec::filled(Cell::default(), keys),
             buffer_pool: storage.buffer_pool.map(|pool| BufferPool::new(pool, &settings.keys)),
             log: PagedLog::starting_at(1, BINLOG_ENTRIES_MAX),
@@ -144,6 +157,11 @@ impl MySql {
             subscribers: Vec::new(),
             lease_until: SimTime::ZERO,
             lease_told: false,
+            epoch_before: None,
+            frozen: None,
+            import: None,
+            over: (0, 0),
+            cleanup: Cleanup::default(),
             applying: Applying::default(),
             waiting_reads: WaitingReads::default(),
             durable: 0,
@@ -267,6 +285,8 @@ impl MySql {
         self.source_heard = ctx.monotonic();
         if ctx.is_first_start() {
             let primary = self.settings.first_map.shards[self.shard].primary;
+            self.range = self.settings.first_map.shards[self.shard].range;
+            self.knows_range = true;
             self.epoch = 1;
             self.epochs.push(EpochStart { epoch: 1, base: 0 });
             let epoch = MySqlRecord::Epoch { epoch: 1, base: 0 };
@@ -362,6 +382,8 @@ impl MySql {
             SqlTimer::Acknowledgement => self.acknowledgements_due(ctx),
             SqlTimer::AttemptTimeOut => self.lock_time_out(ctx),
             SqlTimer::WaitTimeOut => self.wait_time_out(ctx),
+            SqlTimer::Import => self.import_timer(ctx),
+            SqlTimer::Cleanup => self.cleanup_timer(ctx),
             _ => {}
         }
     }
@@ -379,6 +401,7 @@ impl MySql {
             SqlToken::Applied { sequence } => self.applied(sequence, ctx),
             SqlToken::PageRead { operation } => self.page_read(operation, ctx),
             SqlToken::Recovered => self.recover_next(ctx),
+            SqlToken::Imported { id } => self.imported(id, ctx),
             SqlToken::EpochStored { epoch } => self.epoch_stored(epoch, ctx),
             SqlToken::SnapshotStored => self.snapshot_stored(ctx),
             SqlToken::StateStored { .. } => {}
@@ -409,6 +432,7 @@ impl MySql {
             position: self.received(),
             has_source: self.source().is_some(),
             initialised: !self.epochs.is_empty() && self.restoring.is_none(),
+            moves: self.moves(),
         })
     }
 
@@ -435,11 +459,31 @@ impl MySql {
         if epoch <= self.epoch || self.promoting.is_some_and(|(_, other)| other > epoch) {
             return;
         }
-        if self.is_primary() {
-            self.step_down(ctx);
-        }
         self.promoting = Some((config, epoch));
-        self.finish_promotion(ctx);
+        if self.is_primary() {
+            self.raise_epoch(epoch, ctx);
+        } else {
+            self.finish_promotion(ctx);
+        }
+    }
+
+    /// A primary that stays primary begins a new epoch: what is under way goes on.
+    fn raise_epoch<P: SqlHost>(&mut self, epoch: u32, ctx: &mut Context<P>) {
+        self.epoch_before = Some(self.epoch);
+        self.begin_epoch(epoch, self.pipeline.assigned(), ctx);
+    }
+
+    fn begin_epoch<P: SqlHost>(&mut self, epoch: u32, base: u64, ctx: &mut Context<P>) {
+        self.epoch = epoch;
+        start_epoch(&mut self.epochs, EpochStart { epoch, base });
+        ctx.disk_append_to(BINLOG, SqlRecord::MySql(MySqlRecord::Epoch { epoch, base }));
+        ctx.disk_sync_file(BINLOG, SqlToken::EpochStored { epoch });
+        ctx.output(SqlEvent::Promoted { shard: self.shard as u8, node: ctx.id(), epoch, base });
+    }
+
+    /// Whether it is primary of an epoch that a query was routed by.
+    fn is_primary_of(&self, epoch: u32) -> bool {
+        self.is_primary() && (epoch == self.epoch || self.epoch_before == Some(epoch))
     }
 
     /// Becomes primary, once everything that had arrived is executed.
@@ -452,18 +496,18 @@ impl MySql {
         }
         let base = self.executed.sequence;
         self.standing = Standing::Primary;
-        self.epoch = epoch;
+        self.epoch_before = None;
         self.pipeline = Pipeline::starting_at(base);
         self.subscribers.clear();
         self.lease_told = false;
         if let Fencing::Lease(_) = self.settings.failover.fencing {
             self.lease_until = ctx.monotonic();
+        }
+        self.begin_epoch(epoch, base, ctx);
+        if let Fencing::Lease(_) = self.settings.failover.fencing {
             self.ask_for_lease(ctx);
         }
-        start_epoch(&mut self.epochs, EpochStart { epoch, base });
-        ctx.disk_append_to(BINLOG, SqlRecord::MySql(MySqlRecord::Epoch { epoch, base }));
-        ctx.disk_sync_file(BINLOG, SqlToken::EpochStored { epoch });
-        ctx.output(SqlEvent::Promoted { shard: self.shard as u8, node: ctx.id(), epoch, base });
+        self.clean_up(ctx);
     }
 
     fn epoch_stored<P: SqlHost>(&mut self, epoch: u32, ctx: &mut Context<P>) {
@@ -481,7 +525,21 @@ impl MySql {
             return;
         }
         self.told_version = version;
-        self.range = entry.range;
+        self.knows_range = true;
+        if self.range != entry.range {
+            self.range = entry.range;
+            let has = |range: KeyRange| {
+                entry.range.is_some_and(|own| own.contains(range.from) && own.contains(range.to))
+            };
+            // What was on its way has arrived, here or there.
+            if self.import.as_ref().is_some_and(|import| has(import.range())) {
+                self.import = None;
+            }
+            if self.frozen.as_ref().is_some_and(|frozen| !has(frozen.range)) {
+                self.frozen = None;
+            }
+            self.clean_up(ctx);
+        }
         if entry.primary == ctx.id() || entry.epoch < self.epoch {
             return;
         }
@@ -504,6 +562,8 @@ impl MySql {
     /// would have it; nobody is told, so those outcomes are unknown.
     fn step_down<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
         self.give_up_transactions(ctx);
+        self.frozen = None;
+        self.import = None;
         self.subscribers.clear();
         self.standing = Standing::Replica { source: None };
         ctx.output(SqlEvent::SteppedDown { shard: self.shard as u8, node: ctx.id() });

@@ -1,5 +1,6 @@
 //! Queries: who may ask, the pages they need, the rows they get.
 
+use super::moving::Frozen;
 use super::{MySql, SUSPENDED_MAX};
 use crate::engine::{Context, NodeId, SimDuration, SimTime, Ticket};
 use crate::sql::event::{SqlHost, SqlTimer, SqlToken};
@@ -57,13 +58,13 @@ impl MySql {
     }
 
     /// Why it does not take a query.
-    fn objection(&self, asked: &Asked, now: SimTime) -> Option<Cause> {
+    pub(super) fn objection(&self, asked: &Asked, now: SimTime) -> Option<Cause> {
         let request = &asked.request;
         if self.is_recovering() || self.restoring.is_some() {
             return Some(Cause::Restoring);
         }
         if asked.epoch != 0 || request.is_write() {
-            if !self.is_primary() || asked.epoch != self.epoch {
+            if !self.is_primary_of(asked.epoch) {
                 return Some(Cause::NotPrimary);
             }
             if !self.holds_lease(now) {
@@ -72,7 +73,9 @@ impl MySql {
         }
         let is_point = matches!(request.kind, OperationKind::Read | OperationKind::Write);
         let owns = |key: KeyId| self.range.is_some_and(|range| range.contains(self.settings.point(key)));
-        (is_point && !owns(request.key)).then_some(Cause::StaleMap)
+        let is_frozen = |frozen: &Frozen| frozen.range.contains(self.settings.point(request.key));
+        let moves_away = request.is_write() && self.frozen.as_ref().is_some_and(is_frozen);
+        (is_point && !owns(request.key) || moves_away).then_some(Cause::StaleMap)
     }
 
     pub(super) fn refuse<P: SqlHost>(&mut self, asked: &Asked, cause: Cause, ctx: &mut Context<P>) {

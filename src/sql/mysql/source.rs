@@ -116,7 +116,7 @@ impl MySql {
         sequence: u64,
         ctx: &mut Context<P>,
     ) {
-        if !self.is_primary() || epoch != self.epoch {
+        if !self.is_primary_of(epoch) {
             return;
         }
         let subscriber = self.subscribers.iter_mut().find(|subscriber| subscriber.node == replica);
