@@ -88,8 +88,9 @@ fn summary(section: &ClusterSection) -> String {
                 ReadFrom::Primary => "reads from the primary",
                 ReadFrom::Replica => "reads from replicas",
             };
+            let cache = if sql.cache.entries == 0 { ", no cache" } else { "" };
             format!(
-                "{shards} {}, {replicas} {} each, asynchronous, {reads}",
+                "{shards} {}, {replicas} {} each, asynchronous, {reads}{cache}",
                 plural(shards, "shard", "shards"),
                 plural(replicas, "replica", "replicas"),
             )
