@@ -18,3 +18,4 @@ mod scenario_errors;
 mod session;
 mod small_world;
 mod swarm;
+mod switches;

@@ -205,6 +205,7 @@ impl App {
                 event.prevent_default();
                 self.step_event()
             }
+            "d" | "D" => self.open_design(),
             "?" => self.open_popup(Popup::Shortcuts, None),
             "Escape" if self.is_drawing => self.stop_drawing(),
             "Escape" if self.inspected.is_some() => self.inspect(None),
