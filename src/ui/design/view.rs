@@ -140,13 +140,13 @@ impl DesignPanel {
             }
         };
         if is_pending {
-            note("To apply; the run has", switch.value(running));
+            note("To apply; in the run:", switch.value(running));
         }
         if switch.is_shown(as_opened) {
-            note("The scenario has", switch.value(as_opened));
+            note("In the scenario:", switch.value(as_opened));
         }
         if let Some(default) = switch.entry.get("default") {
-            note("The default is", default);
+            note("By default:", default);
         }
         notes
     }
