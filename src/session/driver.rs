@@ -12,8 +12,8 @@ use super::link::ShareLink;
 use super::protocol::{FromWorker, ToWorker};
 use super::run::Session;
 use crate::engine::{SimDuration, SimTime};
-use crate::scenario::parse;
-use crate::workload::recorded;
+use crate::scenario::{self, Scenario, ScenarioError, document, parse};
+use crate::workload::recorded::{self, Recording};
 use std::rc::Rc;
 
 /// How long a slice works, in ms of wall time.
@@ -47,6 +47,10 @@ enum Errand {
 /// A session with its speed, and a page that watches it.
 pub struct Driver {
     session: Option<Session>,
+    /// The scenario as it was before it was redesigned, as JSON.
+    as_opened: String,
+    /// What the run replays in place of generated traffic.
+    recording: Option<Rc<Recording>>,
     playing: bool,
     speed: f64,
     errand: Option<Errand>,
@@ -80,6 +84,8 @@ impl Driver {
     pub fn new() -> Driver {
         Driver {
             session: None,
+            as_opened: String::new(),
+            recording: None,
             playing: false,
             speed: 1.0,
             errand: None,
@@ -119,14 +125,13 @@ impl Driver {
                 let scenario = parse(&scenario).map_err(|error| error.to_string())?;
                 let session =
                     Session::open(scenario, seed, commands, None).map_err(|error| error.to_string())?;
-                return Ok(self.open(session, play));
+                return Ok(self.open_new(session, play));
             }
             ToWorker::OpenLink { link, play } => {
                 let shared = ShareLink::decode(&link).map_err(|error| error.to_string())?;
                 let session = Session::open(shared.scenario, Some(shared.seed), shared.commands, None)
                     .map_err(|error| error.to_string())?;
-                let opened = self.open(session, play);
-                return Ok(opened);
+                return Ok(self.open_new(session, play));
             }
             ToWorker::Record { file_name, text, time_scale } => {
                 return self.record(&file_name, &text, time_scale);
@@ -184,9 +189,16 @@ impl Driver {
                 let play = self.playing;
                 let scenario = session.scenario().clone();
                 let seed = seed.unwrap_or(session.seed());
-                let session = Session::open(scenario, Some(seed), Vec::new(), None)
+                let session = Session::open(scenario, Some(seed), Vec::new(), self.recording.clone())
                     .map_err(|error| error.to_string())?;
                 return Ok(self.open(session, play));
+            }
+            ToWorker::Redesign { scenario } => {
+                let (seed, play) = (session.seed(), self.playing || session.is_over());
+                return Ok(match redesigned(&scenario, seed, self.recording.clone()) {
+                    Ok(session) => self.open(session, play),
+                    Err(error) => vec![redesign_refused(&error)],
+                });
             }
             ToWorker::Inspect { cluster, node } => self.inspected = Some((cluster, node)),
             ToWorker::InspectNothing => self.inspected = None,
@@ -197,8 +209,16 @@ impl Driver {
         Ok(Vec::new())
     }
 
+    /// Opens a run of another scenario.
+    fn open_new(&mut self, session: Session, play: bool) -> Vec<FromWorker> {
+        self.as_opened = as_json(session.scenario());
+        self.recording = None;
+        self.open(session, play)
+    }
+
     fn open(&mut self, session: Session, play: bool) -> Vec<FromWorker> {
         let layout = layout(&session);
+        let running = as_json(session.scenario());
         self.session = Some(session);
         self.playing = play;
         self.errand = None;
@@ -209,7 +229,10 @@ impl Driver {
         self.owed_ns = 0.0;
         self.speed_meter = SpeedMeter::default();
         self.told = Told::default();
-        vec![FromWorker::Opened(Box::new(layout))]
+        vec![
+            FromWorker::Opened(Box::new(layout)),
+            FromWorker::Scenario { running, as_opened: self.as_opened.clone() },
+        ]
     }
 
     fn record(&mut self, file_name: &str, text: &str, time_scale: f64) -> Result<Vec<FromWorker>, String> {
@@ -222,8 +245,10 @@ impl Driver {
         };
         let scenario = session.scenario().clone();
         let seed = session.seed();
-        let session = Session::open(scenario, Some(seed), Vec::new(), Some(Rc::new(recording)))
+        let recording = Some(Rc::new(recording));
+        let session = Session::open(scenario, Some(seed), Vec::new(), recording.clone())
             .map_err(|error| error.to_string())?;
+        self.recording = recording;
         let mut answers = self.open(session, true);
         answers.push(said);
         Ok(answers)
@@ -347,6 +372,24 @@ fn run_errand(session: &mut Session, errand: Errand, deadline: f64, clock: Clock
         }
     }
     true
+}
+
+fn redesigned(scenario: &str, seed: u64, recording: Option<Rc<Recording>>) -> Result<Session, ScenarioError> {
+    // As a tree: nobody wrote this text, so that no message should name its lines.
+    let tree = document::parse_tree(scenario).unwrap_or_default();
+    let scenario = scenario::parse::from_tree(&tree, None)?;
+    Session::open(scenario, Some(seed), Vec::new(), recording)
+}
+
+fn redesign_refused(error: &ScenarioError) -> FromWorker {
+    let field = error.field().unwrap_or_default();
+    let words = error.to_string();
+    let problem = words.strip_prefix(field).and_then(|words| words.strip_prefix(": ")).unwrap_or(&words);
+    FromWorker::RedesignRefused { field: field.to_string(), problem: problem.to_string() }
+}
+
+fn as_json(scenario: &Scenario) -> String {
+    serde_json::to_string(scenario).expect("a scenario is JSON")
 }
 
 fn share(session: &Session) -> Result<String, String> {

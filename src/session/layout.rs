@@ -94,8 +94,9 @@ fn summary(section: &ClusterSection) -> String {
                 ReplicationMode::SemiSynchronous { .. } => "semi-synchronous",
                 ReplicationMode::Synchronous => "synchronous",
             };
+            let cache = if sql.cache.entries == 0 { ", no cache" } else { "" };
             format!(
-                "{shards} {}, {replicas} {} each, {mode}, {reads}",
+                "{shards} {}, {replicas} {} each, {mode}, {reads}{cache}",
                 plural(shards, "shard", "shards"),
                 plural(replicas, "replica", "replicas"),
             )

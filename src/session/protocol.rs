@@ -27,6 +27,11 @@ pub enum ToWorker {
         text: String,
         time_scale: f64,
     },
+    /// Puts a changed scenario (JSON) in the place of the open one and begins anew: same seed, same
+    /// recorded traffic, without live commands. Plays on unless it was paused.
+    Redesign {
+        scenario: String,
+    },
     Play,
     Pause,
     /// Simulated seconds per real second, 0.001 to 100.
@@ -65,6 +70,12 @@ pub enum FromWorker {
     /// The worker has started and can be talked to.
     Ready,
     Opened(Box<Layout>),
+    /// Follows [`Opened`](FromWorker::Opened): the scenario of the run, every field of it, as JSON.
+    Scenario {
+        running: String,
+        /// As it was before it was redesigned.
+        as_opened: String,
+    },
     Frame(Box<Frame>),
     /// The part after `#`.
     Link(String),
@@ -76,6 +87,13 @@ pub enum FromWorker {
     },
     /// What was asked for can't be done; nothing changed. In words for the user.
     Refused(String),
+    /// The scenario of a [`Redesign`](ToWorker::Redesign) can't be run; the old run goes on.
+    RedesignRefused {
+        /// Such as `clusters[0].sharded_sql.replicas`; empty where no field is to blame.
+        field: String,
+        /// Continues the field's name.
+        problem: String,
+    },
 }
 
 /// Commands travel as JSON: the code that writes and reads them so is there for

@@ -19,6 +19,9 @@ pub fn icon(name: &str) -> Html {
         "keyboard" => "M3 6H19V16H3ZM6 9H7M10 9H11M14 9H15M7 13H15",
         "gallery" => "M4 4H10V10H4ZM12.5 4H18.5V10H12.5ZM4 12.5H10V18.5H4ZM12.5 12.5H18.5V18.5H12.5Z",
         "dice" => "M4 4H18V18H4ZM8 8H8.1M14 8H14.1M8 14H8.1M14 14H14.1M11 11H11.1",
+        "switches" => {
+            "M3 7H9M15 7H19M12 4A3 3 0 1 0 12 10A3 3 0 1 0 12 4M3 15H5M11 15H19M8 12A3 3 0 1 0 8 18A3 3 0 1 0 8 12"
+        }
         "menu" => "M4 6H18M4 11H18M4 16H18",
         "ok" => "M5 12L9.5 16.5L17.5 6",
         "warning" => "M11 4L19 18H3ZM11 9V13M11 15.5V15.6",

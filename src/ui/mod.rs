@@ -11,9 +11,10 @@
 //! Read in this order: [`app`] (what the page knows, and the one enum of what
 //! can happen to it), [`run`] (what is kept of frames); [`picture`] (where
 //! things stand, and how they are drawn), [`motion`]; [`playground`],
-//! [`faults`] and [`gallery`] are the page's parts; the rest is small.
+//! [`faults`], [`design`] and [`gallery`] are the page's parts; the rest is small.
 
 mod app;
+mod design;
 mod dialog;
 mod failure;
 mod faults;

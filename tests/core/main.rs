@@ -25,3 +25,4 @@ mod sql_mechanisms;
 mod sql_safety;
 mod sql_scenarios;
 mod swarm;
+mod switches;

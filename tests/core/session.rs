@@ -201,6 +201,10 @@ struct Page {
     frames: Vec<Frame>,
     refused: Vec<String>,
     links: Vec<String>,
+    /// As it runs, and as it was opened.
+    scenarios: Vec<[String; 2]>,
+    /// Field and problem of designs that were refused.
+    blamed: Vec<[String; 2]>,
 }
 
 impl Page {
@@ -211,6 +215,8 @@ impl Page {
             frames: Vec::new(),
             refused: Vec::new(),
             links: Vec::new(),
+            scenarios: Vec::new(),
+            blamed: Vec::new(),
         }
     }
 
@@ -238,6 +244,8 @@ impl Page {
                 FromWorker::Frame(frame) => self.frames.push(*frame),
                 FromWorker::Refused(why) => self.refused.push(why),
                 FromWorker::Link(link) => self.links.push(link),
+                FromWorker::Scenario { running, as_opened } => self.scenarios.push([running, as_opened]),
+                FromWorker::RedesignRefused { field, problem } => self.blamed.push([field, problem]),
                 _ => {}
             }
         }
@@ -363,4 +371,77 @@ fn a_shared_run_opens_to_the_same_hash() {
         other.frames.last().map(|frame| frame.trace_hash),
         page.frames.last().map(|frame| frame.trace_hash)
     );
+}
+
+/// What the page sends when `replicas` of the first cluster were changed.
+fn with_replicas(running: &str, replicas: u32) -> ToWorker {
+    let mut scenario: serde_json::Value = serde_json::from_str(running).expect("JSON");
+    scenario["clusters"][0]["sharded_sql"]["replicas"] = replicas.into();
+    ToWorker::Redesign { scenario: scenario.to_string() }
+}
+
+#[test]
+fn a_redesigned_run_begins_anew_with_the_same_seed_and_is_what_a_link_carries() {
+    let mut page = Page::new();
+    let scenario = serde_json::to_string(&short("video-views", 600.0)).expect("JSON");
+    page.say(ToWorker::Open { scenario, seed: Some(7), commands: Vec::new(), play: false });
+    page.say(ToWorker::Seek { time_ns: 200_000_000 });
+    page.run();
+    page.say(ToWorker::Act(crash("mysql-1-1")));
+    let [opened, as_opened] = page.scenarios.last().expect("the scenario is told").clone();
+    assert_eq!(opened, as_opened);
+    page.say(with_replicas(&opened, 3));
+    let [running, as_opened] = page.scenarios.last().expect("the scenario is told").clone();
+    assert_eq!((page.scenarios.len(), &as_opened), (2, &opened), "what it was is still known");
+    assert_ne!(running, opened);
+    let session = page.driver.session().expect("it is open");
+    assert_eq!((session.now(), session.seed(), session.commands().len()), (SimTime::ZERO, 7, 0));
+    page.run();
+    assert_eq!(page.driver.session().expect("it is open").now(), SimTime::ZERO, "it was paused and still is");
+
+    page.say(ToWorker::RunToEnd);
+    page.run();
+    let hash = page.driver.session().expect("it is open").trace_hash();
+    page.say(ToWorker::Share);
+    let shared = ShareLink::decode(page.links.last().expect("a link")).expect("it opens");
+    assert_eq!(serde_json::to_string(&shared.scenario).expect("JSON"), running);
+    assert_eq!(hash_at_end(Session::open(shared.scenario, Some(7), Vec::new(), None).expect("valid")), hash);
+
+    // A run that is over has nothing to show: the next design plays.
+    page.say(with_replicas(&running, 2));
+    assert!(page.driver.wants_slice());
+    page.run();
+    assert!(page.driver.session().expect("it is open").is_over());
+}
+
+#[test]
+fn a_design_that_cannot_be_run_is_refused_by_field_and_the_old_run_goes_on() {
+    let mut page = Page::new();
+    page.open(&short("video-views", 600.0), false);
+    page.say(ToWorker::Seek { time_ns: 200_000_000 });
+    page.run();
+    let [running, _] = page.scenarios.last().expect("the scenario is told").clone();
+    let before = page.driver.session().expect("it is open").trace_hash();
+    page.say(with_replicas(&running, 99));
+    page.say(ToWorker::Redesign { scenario: "{".to_string() });
+    let [field, problem] = &page.blamed[0];
+    assert_eq!(field, "clusters[0].sharded_sql.replicas");
+    assert_eq!(problem, "is 99; it must be a whole number from 0 to 5");
+    assert_eq!((page.blamed.len(), page.scenarios.len(), page.refused.len()), (2, 1, 0));
+    assert_eq!(page.driver.session().expect("it is open").trace_hash(), before);
+}
+
+#[test]
+fn recorded_traffic_stays_when_the_run_is_redesigned_or_restarted() {
+    let mut page = Page::new();
+    page.open(&short("video-views", 600.0), false);
+    let text = "time_ms, operation, key, bytes\n1, get, a, 10\n2, put, b, 10\n".to_string();
+    page.say(ToWorker::Record { file_name: "traffic.csv".to_string(), text, time_scale: 1.0 });
+    let [running, _] = page.scenarios.last().expect("the scenario is told").clone();
+    for again in [with_replicas(&running, 3), ToWorker::Restart { seed: None }] {
+        page.say(again);
+        assert!(page.driver.session().expect("it is open").is_recorded());
+    }
+    page.open(&short("video-views", 600.0), false);
+    assert!(!page.driver.session().expect("it is open").is_recorded());
 }

@@ -205,6 +205,11 @@ impl App {
                 event.prevent_default();
                 self.step_event()
             }
+            "d" | "D" => {
+                // Or the letter would land in the search, which has the focus by then.
+                event.prevent_default();
+                self.open_design()
+            }
             "?" => self.open_popup(Popup::Shortcuts, None),
             "Escape" if self.is_drawing => self.stop_drawing(),
             "Escape" if self.inspected.is_some() => self.inspect(None),

@@ -3,6 +3,7 @@
 use super::{App, Page, Popup, now_ms};
 use crate::session::frame::{Frame, Layout};
 use crate::session::protocol::{FromWorker, ToWorker};
+use crate::ui::design::Change;
 use crate::ui::playground::ChartData;
 use crate::ui::route::{self, Route};
 use crate::ui::run::{self, Run};
@@ -18,6 +19,9 @@ impl App {
         match said {
             FromWorker::Ready => false,
             FromWorker::Opened(layout) => self.opened(*layout),
+            FromWorker::Scenario { running, as_opened } => {
+                self.change_design(Change::Opened { running, as_opened })
+            }
             FromWorker::Frame(frame) => self.show(*frame),
             FromWorker::Link(link) => {
                 route::replace_with_link(&link);
@@ -32,6 +36,9 @@ impl App {
                 true
             }
             FromWorker::Refused(why) => self.refused(why),
+            FromWorker::RedesignRefused { field, problem } => {
+                self.change_design(Change::Refused { field, problem })
+            }
         }
     }
 

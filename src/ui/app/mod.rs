@@ -7,8 +7,10 @@
 mod commands;
 mod from_outside;
 mod from_worker;
+mod redesign;
 mod view;
 
+use super::design::{Change, Design};
 use super::dialog::Anchor;
 use super::faults::Kind;
 use super::gallery::Catalogue;
@@ -79,6 +81,9 @@ pub enum Message {
     StopDrawing,
     Inspect(Option<NodeAddress>),
 
+    OpenDesign,
+    Design(Change),
+
     OpenPopup(Popup, Anchor),
     ClosePopup,
     SwitchTheme,
@@ -98,6 +103,7 @@ pub enum Popup {
     Fault(Kind),
     Node(NodeAddress),
     Futures,
+    Design,
     Shortcuts,
     /// How recorded traffic was read.
     Recorded {
@@ -137,6 +143,7 @@ pub struct App {
     charts_ms: f64,
     /// What is being opened, in words, until it is open.
     opening: Option<String>,
+    design: Shared<Design>,
     popup: Option<(Popup, Anchor)>,
     notice: Option<Notice>,
     notice_ends: Option<Timeout>,
@@ -175,6 +182,7 @@ impl Component for App {
             charts: None,
             charts_ms: f64::MIN,
             opening: None,
+            design: Shared::new(Design::default()),
             popup: None,
             notice: None,
             notice_ends: None,
@@ -220,6 +228,9 @@ impl Component for App {
             Message::StartDrawing => self.start_drawing(),
             Message::StopDrawing => self.stop_drawing(),
             Message::Inspect(node) => self.inspect(node),
+
+            Message::OpenDesign => self.open_design(),
+            Message::Design(change) => self.change_design(change),
 
             Message::OpenPopup(popup, anchor) => self.open_popup(popup, anchor),
             Message::ClosePopup => self.popup.take().is_some(),

@@ -1,6 +1,7 @@
 //! The page as a whole.
 
 use super::{App, Message, Page, Popup};
+use crate::ui::design::DesignPanel;
 use crate::ui::dialog::Anchor;
 use crate::ui::faults::{FaultForm, FaultList, Palette};
 use crate::ui::gallery::{Gallery, GalleryState};
@@ -54,7 +55,8 @@ impl App {
             <>
                 { draw(Transport {
                     moment: run.moment, asked_speed: self.speed(), end_ns: run.layout.end_ns, seed: run.layout.seed,
-                    trace_hash: run.trace_hash, events: run.events, futures: run.branches.len(), send: self.send.clone(),
+                    trace_hash: run.trace_hash, events: run.events, futures: run.branches.len(),
+                    changed: self.design.changed, send: self.send.clone(),
                 }) }
                 <main class={classes!("stage", format!("clusters-{}", run.clusters.len()))}>
                     { for (0..run.clusters.len()).map(|index| self.cluster(run, index)) }
@@ -136,6 +138,7 @@ impl App {
                 draw(NodeMenu { address, layout, faults, anchor, for_ms, send })
             }
             Popup::Futures => draw(Futures { branches: run.branches.clone(), anchor, send }),
+            Popup::Design => draw(DesignPanel { design: self.design.clone(), hues: run.hues.clone(), send }),
             Popup::Shortcuts => draw(Shortcuts { send }),
             Popup::Traffic => draw(TrafficForm { anchor, send }),
             Popup::Recorded { taken, skipped, first_skipped } => {

@@ -5,10 +5,11 @@ use crate::ui::dialog::Dialog;
 use crate::ui::view::View;
 use yew::prelude::*;
 
-const SHORTCUTS: [(&str, &str); 8] = [
+const SHORTCUTS: [(&str, &str); 9] = [
     ("Space", "play or pause"),
     ("→", "step one event"),
     ("←", "step back: 100 ms at real-time speed, less when slower"),
+    ("D", "the design: every setting of the run as a switch"),
     ("Tab", "to the next part; each picture is one stop"),
     ("← ↑ → ↓", "in a picture: from node to node"),
     ("Enter", "on a node: everything that can be done to it"),

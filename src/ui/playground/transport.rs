@@ -19,6 +19,8 @@ pub struct Transport {
     pub trace_hash: u64,
     pub events: u64,
     pub futures: usize,
+    /// Settings that the run has otherwise than its scenario.
+    pub changed: usize,
     pub send: Callback<Message>,
 }
 
@@ -47,6 +49,11 @@ impl View for Transport {
                 </div>
                 { draw(Speed { asked: self.asked_speed, reached: reached(moment, self.asked_speed), send: send.clone() }) }
                 <div class="chips-of-run">
+                    <button class="to-design" aria-haspopup="dialog" aria-keyshortcuts="d" title="Every setting of the run as a switch (D)"
+                        onclick={send.reform(|_| Message::OpenDesign)}>
+                        { icon("switches") }{ "Design" }
+                        if self.changed > 0 { <b>{ self.changed }<span class="hidden">{ " changed" }</span></b> }
+                    </button>
                     { chips(self) }
                 </div>
             </section>
