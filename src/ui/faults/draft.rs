@@ -14,6 +14,7 @@ pub struct Draft {
     pub kind: Kind,
     /// Values of target lists.
     pub target: String,
+    /// Or where a shard is split, or into which it is merged.
     pub from: String,
     pub to: String,
     pub amount: f64,
@@ -32,7 +33,12 @@ impl Draft {
         let first_zone = layout.zones.first().cloned().unwrap_or_default();
         let groups = target::groups(layout, false);
         let first = groups.iter().flat_map(|group| &group.targets).next();
-        let from = if kind == Kind::OneWayCut { format!("zone:{first_zone}") } else { "all".to_string() };
+        let from = match kind {
+            Kind::OneWayCut => format!("zone:{first_zone}"),
+            Kind::Split => "N".to_string(),
+            Kind::Merge => "2".to_string(),
+            _ => "all".to_string(),
+        };
         Draft {
             kind,
             target: first.map(|target| target.value.clone()).unwrap_or_default(),
@@ -76,6 +82,11 @@ impl Draft {
                 let extra = Distribution::constant_ms(self.amount);
                 way().map(|(from, to)| FaultSpec::Delay { from, to, extra })?
             }
+            Kind::Split => FaultSpec::Split { shard: self.amount as u16, at: self.from.clone() },
+            Kind::Merge => FaultSpec::Merge {
+                shard: self.amount as u16,
+                into: self.from.parse().map_err(|_| "Choose into which.")?,
+            },
             Kind::LoadSpike => FaultSpec::LoadSpike { factor: self.amount },
             Kind::HotKey => FaultSpec::HotKey { share },
         })

@@ -72,6 +72,15 @@ pub fn FaultForm(props: &Props) -> Html {
                         change(|draft, value| draft.amount = finite(&value).unwrap_or(draft.amount)),
                     ) }
                 }
+                if let Some((question, places)) = props.kind.place() {
+                    { choices(
+                        "place",
+                        question,
+                        places.iter().map(|place| (place.to_string(), place.to_string())),
+                        &draft.from,
+                        change(|draft, value| draft.from = value),
+                    ) }
+                }
                 if props.kind == Kind::Crash {
                     { check("Its disk is lost too", draft.disk_lost, change(|draft, _| draft.disk_lost = !draft.disk_lost)) }
                 }

@@ -16,6 +16,8 @@ pub enum Kind {
     OneWayCut,
     Delay,
     Duplication,
+    Split,
+    Merge,
 }
 
 /// Amounts to choose from: their unit, the amounts, and which comes first.
@@ -40,8 +42,15 @@ impl Kind {
         Kind::LoadSpike,
         Kind::HotKey,
     ];
-    pub const MORE: [Kind; 5] =
-        [Kind::Restart, Kind::SlowDisk, Kind::OneWayCut, Kind::Delay, Kind::Duplication];
+    pub const MORE: [Kind; 7] = [
+        Kind::Restart,
+        Kind::SlowDisk,
+        Kind::OneWayCut,
+        Kind::Delay,
+        Kind::Duplication,
+        Kind::Split,
+        Kind::Merge,
+    ];
 
     /// Its name in scenario files.
     pub fn name(self) -> &'static str {
@@ -59,6 +68,8 @@ impl Kind {
             Kind::OneWayCut => "one_way_cut",
             Kind::Delay => "delay",
             Kind::Duplication => "duplication",
+            Kind::Split => "split",
+            Kind::Merge => "merge",
         }
     }
 
@@ -66,6 +77,8 @@ impl Kind {
         match self {
             Kind::Restart => "restart_node",
             Kind::Pause => "pause_node",
+            Kind::Split => "partition",
+            Kind::Merge => "duplication",
             other => other.name(),
         }
     }
@@ -85,6 +98,8 @@ impl Kind {
             Kind::OneWayCut => "Cut one way",
             Kind::Delay => "Delay messages",
             Kind::Duplication => "Double messages",
+            Kind::Split => "Split a shard",
+            Kind::Merge => "Merge two shards",
         }
     }
 
@@ -110,6 +125,12 @@ impl Kind {
             }
             Kind::Delay => "Messages take longer.",
             Kind::Duplication => "Some messages arrive twice.",
+            Kind::Split => {
+                "A part of its keys moves to a shard that stands by, while it serves. Lifted before it is done, it is given up."
+            }
+            Kind::Merge => {
+                "All its keys move to a neighbour, while it serves. Lifted before it is done, it is given up."
+            }
         }
     }
 
@@ -124,6 +145,18 @@ impl Kind {
     /// Whether it acts on messages from somewhere to somewhere.
     pub fn has_way(self) -> bool {
         matches!(self, Kind::Loss | Kind::OneWayCut | Kind::Delay | Kind::Duplication)
+    }
+
+    /// What else has to be chosen of a shard that changes: the question, and what can be answered.
+    pub fn place(self) -> Option<(&'static str, &'static [&'static str])> {
+        match self {
+            Kind::Split => Some((
+                "From where on? (80: the upper half of all hashes)",
+                &["D", "G", "J", "N", "Q", "T", "80"],
+            )),
+            Kind::Merge => Some(("Into which?", &["1", "2", "3", "4"])),
+            _ => None,
+        }
     }
 
     /// Whether it is over as soon as it is done.
@@ -148,6 +181,7 @@ impl Kind {
             Kind::HotKey => {
                 amounts("How much of all traffic goes to it?", &[20.0, 50.0, 90.0], 50.0, "", " %")
             }
+            Kind::Split | Kind::Merge => amounts("Which shard?", &[1.0, 2.0, 3.0, 4.0], 1.0, "", ""),
             Kind::Partition | Kind::Crash | Kind::Pause | Kind::Restart | Kind::OneWayCut => None,
         }
     }
