@@ -268,3 +268,37 @@ fn the_hotos_example_is_vulnerable_at_280_a_second_and_stable_below_150() {
         assert!(hotos_recovers(140.0, seed), "140 a second become 280, of 300");
     }
 }
+
+#[test]
+fn a_split_relieves_a_hot_shard_and_not_a_hot_row() {
+    let throughput = |session: &Session, from_s: f64, to_s: f64| {
+        let stretch = (from_s * 1e9) as u64..(to_s * 1e9) as u64;
+        let acknowledged =
+            session.clusters()[0].history().filter(|operation| operation.outcome == Outcome::Ok);
+        let within =
+            acknowledged.filter(|operation| operation.completed.is_some_and(|at| stretch.contains(&at.0)));
+        within.count() as f64 / (to_s - from_s)
+    };
+    for seed in SEEDS {
+        let scenario = preset("hot-shard-split");
+        let hot_shard = session(scenario.clone(), seed);
+        let (before, after) = (throughput(&hot_shard, 4.0, 8.0), throughput(&hot_shard, 30.0, 40.0));
+        assert!(
+            after > 1.15 * before && after > 2_900.0,
+            "{before} a second before the split, {after} after it"
+        );
+        let mut hot_row = scenario;
+        let heat = faultline::scenario::fault::FaultSpec::HotKey { share: 1.0 };
+        hot_row.faults.push(faultline::scenario::fault::ScheduledFault {
+            at_ms: 0.0,
+            for_ms: None,
+            fault: heat,
+        });
+        let hot_row = session(hot_row, seed);
+        let (before, after) = (throughput(&hot_row, 4.0, 8.0), throughput(&hot_row, 30.0, 40.0));
+        assert!(
+            after < 1.1 * before && before < 300.0,
+            "{before} a second before the split, {after} after it"
+        );
+    }
+}

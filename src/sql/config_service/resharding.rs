@@ -27,7 +27,7 @@ use crate::sql::shard_map::{KeyRange, ShardEntry, Sharding};
 /// How often the leader asks how far it is.
 const LOOK_EVERY: SimDuration = SimDuration::from_ms(20);
 /// The source is frozen when so few transactions are missing.
-const NEARLY_THERE: u64 = 100;
+const NEARLY_THERE: u64 = 1_000;
 /// After a pause that took too long, the next one is tried after this; so often at most.
 const THAW_FOR: SimDuration = SimDuration::from_ms(1_000);
 const PAUSES_MAX: u32 = 5;

@@ -12,7 +12,7 @@ use crate::workload::operation::{Cell, KeyId};
 use std::rc::Rc;
 
 /// Transactions of the source in one answer.
-const REPLAY_ENTRIES: u64 = 256;
+const REPLAY_ENTRIES: u64 = 4_096;
 /// An answer that does not come is asked for again after this.
 const ASK_AGAIN_AFTER: SimDuration = SimDuration::from_ms(500);
 /// How often, and how many rows at a time, what the shard no longer has is removed.
@@ -244,7 +244,8 @@ impl MySql {
         import.config = config;
         import.upto = upto;
         let (after, written, range) = (import.after, import.written, import.range);
-        let is_there = upto.is_some_and(|upto| after.is_some_and(|after| after >= upto));
+        let is_there =
+            upto.is_some_and(|upto| after.is_some_and(|after| after >= upto)) && import.arrived.is_empty();
         let progress = match (import.copy_from, is_there && self.executed.sequence >= written) {
             (Some(_), _) => ImportProgress::Copying { rows: import.rows },
             (None, true) => ImportProgress::Done { digest: self.digest(range) },
