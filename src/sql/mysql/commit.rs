@@ -50,6 +50,11 @@ impl Pipeline {
         Pipeline { assigned: base, redo_synced: base, binlog_synced: base, ..Pipeline::default() }
     }
 
+    /// Transactions that are begun and not committed.
+    pub fn len(&self) -> usize {
+        self.transactions.len()
+    }
+
     /// What may be sent to replicas: in the binlog, and on disk if commits wait for that.
     pub fn shippable(&self, sync: LogSync, logged: u64) -> u64 {
         match sync {
