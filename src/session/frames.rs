@@ -214,6 +214,7 @@ fn mysql_words(run: &ClusterRun, node: NodeId, server: &MySql) -> String {
         _ if server.is_restoring() => "takes a copy".to_string(),
         Standing::Replica { source: None } => "waits".to_string(),
         Standing::Replica { .. } => match run.lag_of(node) {
+            Some(lag) if lag >= 1_000.0 => format!("replica, {:.1} s behind", lag / 1_000.0),
             Some(lag) if lag >= 1.0 => format!("replica, {lag:.0} ms behind"),
             Some(_) => "replica".to_string(),
             None => "replica, no primary".to_string(),

@@ -4,7 +4,9 @@
 use faultline::engine::{SimDuration, SimTime};
 use faultline::scenario::fault::{FaultSpec, Selector};
 use faultline::scenario::presets;
-use faultline::scenario::schema::{BufferingSection, CircuitBreakerSection, ClusterSection, Scenario};
+use faultline::scenario::schema::{
+    BufferingSection, CircuitBreakerSection, ClusterSection, FencingMode, Scenario,
+};
 use faultline::session::Session;
 use faultline::session::command::{Command, LoggedCommand};
 use faultline::session::driver::Driver;
@@ -472,8 +474,8 @@ fn proxies_say_what_waits_at_them() {
     }
     assert_eq!(waited, [true, false], "coalescing spares the connections");
 
-    let mut session = open(&short("retry-storm", 25_000.0), &[]);
-    session.run_until(ms(25_000));
+    let mut session = open(&short("retry-storm", 32_000.0), &[]);
+    session.run_until(ms(32_000));
     let number = |cluster: usize| -> u64 {
         fact(&session, cluster, "query-proxy-1", "Retries").expect("it retries").parse().expect("a number")
     };
@@ -484,13 +486,16 @@ fn proxies_say_what_waits_at_them() {
 
 #[test]
 fn a_query_proxy_says_what_it_keeps_back_and_whom_it_does_not_ask() {
-    let mut scenario = short("failover-replication", 9_500.0);
+    let mut scenario = short("failover-replication", 12_000.0);
     scenario.clusters.truncate(2);
     let mut sections = scenario.clusters.iter_mut().map(|section| match section {
         ClusterSection::ShardedSql(sql) => sql,
         ClusterSection::GossipRing(_) => panic!("a ring"),
     });
-    sections.next().expect("there is a first").buffering = Some(BufferingSection::default());
+    let first = sections.next().expect("there is a first");
+    first.buffering = Some(BufferingSection::default());
+    // So that there is no primary for as long as it lasts.
+    first.failover.fencing = FencingMode::LeaseMs(3_000.0);
     sections.next().expect("there is a second").circuit_breaker = Some(CircuitBreakerSection::default());
     let mut session = open(&scenario, &[]);
     session.run_until(ms(7_000));
@@ -498,8 +503,8 @@ fn a_query_proxy_says_what_it_keeps_back_and_whom_it_does_not_ask() {
         assert_eq!(node(&session, cluster, "query-proxy-1").state, "");
     }
     let (mut kept, mut broken) = (false, false);
-    for step in 0..100 {
-        session.run_until(ms(8_000 + step * 15));
+    for step in 0..200 {
+        session.run_until(ms(8_000 + step * 20));
         let words = node(&session, 0, "query-proxy-1").state;
         assert!(words.is_empty() || words.starts_with("keeps ") && words.ends_with(" back"), "{words}");
         kept |= !words.is_empty();
