@@ -127,7 +127,7 @@ impl NodeView {
 /// A state on so many lines at most: each part that a comma ends begins one, and what is too wide goes on in the next.
 fn lines(state: &str, width: f32, lines_max: usize) -> Vec<String> {
     // A letter is about this wide.
-    let letters_max = (width / 5.7) as usize;
+    let letters_max = (width / 5.3) as usize;
     let mut lines: Vec<String> = Vec::new();
     let mut is_begun = false;
     for word in state.split(' ').filter(|word| !word.is_empty()) {
@@ -213,7 +213,7 @@ impl View for NodeMark {
                 if mark.shape == Shape::Drum { <path class="lid" d={lid(radius)} /> }
                 <text class={label} y={if is_beside { (-radius - 6.0).to_string() } else { "4".to_string() }}>{ mark.label.clone() }</text>
                 if view.queue_steps > 0 { { gauge(view.queue_steps, radius) } }
-                if !is_small && mark.reach > 16.0 { { zone_letter(&self.zone, radius) } }
+                if !is_small && mark.reach > radius * 1.22 { { zone_letter(&self.zone, radius) } }
                 if view.is_primary && mark.shape == Shape::Drum { { crown(radius) } }
                 { badge(view, radius) }
                 if view.is_doubted {

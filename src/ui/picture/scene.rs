@@ -142,12 +142,14 @@ impl Scene {
         if obstacle == 0.0 {
             return Some(straight);
         }
+        let is_outside = |curve: &Curve| !(0.0..self.width).contains(&curve.at(0.5).x);
+        let effort = |curve: &Curve| in_the_way(curve) + if is_outside(curve) { self.width } else { 0.0 };
         // The same side both ways, seen from the page.
         let left = if a.at.x <= b.at.x { 1.0 } else { -1.0 };
         [obstacle + 16.0, -(obstacle + 16.0), obstacle + 40.0, -(obstacle + 40.0)]
             .map(|bend| Curve::between(a.at, a.radius, b.at, b.radius, bend * left))
             .into_iter()
-            .min_by(|one, other| in_the_way(one).total_cmp(&in_the_way(other)))
+            .min_by(|one, other| effort(one).total_cmp(&effort(other)))
     }
 
     /// The way between two nodes.

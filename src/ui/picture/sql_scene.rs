@@ -179,16 +179,17 @@ fn place_stack(
     let fill = if scene.is_crowded { CELL_FILL } else { 1.0 };
     let gap = beside.room * fill / count.max(1.0);
     let zigzag = if nodes.len() > 2 && gap < 2.8 * radius { beside.zigzag } else { 0.0 };
-    // Neighbours in a zigzag are farther from each other than those in a column.
-    let apart = gap.hypot(zigzag);
-    let radius = if nodes.len() > 1 { radius.min(apart * 0.4).max(RADIUS_MIN) } else { radius };
+    // Neighbours in a zigzag are farther from each other than those in a column; the next stack begins as this one.
+    let gap = if zigzag > 0.0 { beside.room / (count + 1.0) } else { gap };
+    let room = if zigzag > 0.0 { (gap.hypot(zigzag) * 0.4).min(gap * 0.9) } else { gap * 0.4 };
+    let radius = if nodes.len() > 1 { radius.min(room).max(RADIUS_MIN) } else { radius };
     let lines = ((gap - 2.0 * radius - 4.0) / LINE_HEIGHT) as usize;
     for (place, node) in nodes.iter().enumerate() {
         let NodeLayout { role, label, zone, shard, ordinal, .. } = &cluster.nodes[usize::from(*node)];
         let dx = (place % 2) as f32 * zigzag - zigzag / 2.0;
         let at = middle.plus(dx, (place as f32 - (count - 1.0) / 2.0) * gap);
         let offset = Point::new(0.0, radius + 16.0);
-        let words = Words { offset, anchor: "middle", width: beside.step - 4.0, lines: lines.min(4) };
+        let words = Words { offset, anchor: "middle", width: beside.step - 1.0, lines: lines.min(4) };
         scene.marks.push(Mark {
             nodes: vec![*node],
             at,
