@@ -131,6 +131,11 @@ impl<D: DiskImage, K: Copy> Disk<D, K> {
         self.buffers.iter().map(|buffer| buffer.unsynced.len()).sum()
     }
 
+    /// Records appended to one file and not yet durable.
+    pub fn unsynced(&self, file: File) -> usize {
+        self.buffers[file as usize].unsynced.len()
+    }
+
     /// Fsyncs completed, of both files.
     pub fn sync_count(&self) -> u64 {
         self.syncs

@@ -90,6 +90,11 @@ impl<P: Process> Body<P> {
         self.crashes > 0 || self.off_until.is_some()
     }
 
+    /// Whether its power was taken away and has not come back.
+    pub fn is_switched_off(&self) -> bool {
+        self.off_until.is_some()
+    }
+
     pub fn is_paused(&self) -> bool {
         self.pauses > 0
     }

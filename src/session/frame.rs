@@ -156,6 +156,10 @@ pub enum ArcKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NodeFrame {
     pub up: bool,
+    /// Not crashed: its power was taken away, to fence it.
+    pub switched_off: bool,
+    /// It runs and serves nobody: it goes through its logs, or takes a copy.
+    pub recovers: bool,
     pub paused: bool,
     /// Machine or disk slowed by a fault.
     pub slow: bool,
@@ -167,8 +171,10 @@ pub struct NodeFrame {
     pub load: f32,
     /// What it is now, in a few words: `primary, epoch 4`, `replica, 12 ms behind`.
     pub state: String,
-    /// It is a primary.
+    /// A primary that takes writes, or the leader of the configuration service.
     pub primary: bool,
+    /// Another node of its shard takes writes too.
+    pub conflict: bool,
     pub arc: Option<(f32, ArcKind)>,
     /// Ring nodes: whom it believes dead.
     pub believes_dead: Vec<u16>,

@@ -4,6 +4,7 @@ use super::frame::{
     ArcKind, BranchFrame, ClusterFrame, FaultFrame, FaultTouch, Figures, MESSAGES_SHOWN_MAX, MessageFrame,
     MessageUse, NodeFrame, SeriesPoint, StopFrame,
 };
+use super::narrator::plural;
 use super::run::{Future, Session};
 use crate::cluster::message::{CLASS_REQUEST, CLASS_RESPONSE};
 use crate::cluster::role::Role;
@@ -14,8 +15,11 @@ use crate::engine::{NodeId, SimDuration};
 use crate::measure::recorder::Counts;
 use crate::ring::message::{CLASS_GOSSIP, CLASS_READ_RESPONSE, CLASS_REPAIR, CLASS_WRITE_ACKNOWLEDGEMENT};
 use crate::scenario::fault::FaultSpec;
+use crate::sql::config_service::ConfigService;
 use crate::sql::message::{CLASS_CONTROL, CLASS_REPLICATION, CLASS_REPLY};
-use crate::sql::mysql::Standing;
+use crate::sql::mysql::{MySql, Standing};
+use crate::sql::query_proxy::QueryProxy;
+use crate::sql::shard_proxy::ShardProxy;
 
 /// Stopped messages are shown for this long.
 const STOPS_SHOWN_FOR: SimDuration = SimDuration::from_ms(400);
@@ -127,17 +131,19 @@ fn node_frame(run: &ClusterRun, node: NodeId) -> NodeFrame {
     let body = world.body(node);
     let process = world.process(node);
     let is_client = process.as_client().is_some();
-    let (state, primary) = state_words(run, node);
     NodeFrame {
         up: !body.is_down(),
+        switched_off: body.is_switched_off(),
+        recovers: server(run, node).is_some_and(|server| server.is_recovering() || server.is_restoring()),
         paused: body.is_paused(),
         slow: body.slow_factor() > 1.0 || body.disk_slow_factor() > 1.0,
         clock_offset_ns: body.clock_offset_ns(),
         queue: body.machine().queue_len() as u32,
         queue_limit: body.machine().queue_limit,
         load: if is_client { 0.0 } else { run.loads()[node.index()] },
-        state,
-        primary,
+        state: state_words(run, node),
+        primary: takes_writes(run, node) || config(run, node).is_some_and(|config| config.leads(world.now())),
+        conflict: is_in_conflict(run, node),
         arc: arc(run, node),
         believes_dead: process.as_ring().map_or_else(Vec::new, |ring| {
             ring.gossip().believed_dead().map(|peer| ring.settings().nodes[usize::from(peer)].0).collect()
@@ -145,41 +151,114 @@ fn node_frame(run: &ClusterRun, node: NodeId) -> NodeFrame {
     }
 }
 
-fn state_words(run: &ClusterRun, node: NodeId) -> (String, bool) {
+/// The MySQL server of a node that is up.
+fn server(run: &ClusterRun, node: NodeId) -> Option<&MySql> {
+    run.world().process(node).as_mysql().filter(|_| !run.world().body(node).is_down())
+}
+
+/// The configuration service's node, if it is up.
+fn config(run: &ClusterRun, node: NodeId) -> Option<&ConfigService> {
+    run.world().process(node).as_config().filter(|_| !run.world().body(node).is_down())
+}
+
+/// Whether it believes that it is primary and may write: a lease that ran out fences it.
+fn takes_writes(run: &ClusterRun, node: NodeId) -> bool {
+    server(run, node).is_some_and(|server| server.is_primary() && server.holds_lease(run.world().now()))
+}
+
+/// Whether it is one of several primaries of its shard.
+fn is_in_conflict(run: &ClusterRun, node: NodeId) -> bool {
+    let (Some(server), Some(map)) = (run.world().process(node).as_mysql(), &run.blueprint().map) else {
+        return false;
+    };
+    let others = || map.shards[server.shard()].nodes.iter().filter(|other| **other != node);
+    takes_writes(run, node) && others().any(|other| takes_writes(run, *other))
+}
+
+/// What a node is now, in a few words; nothing where it is what it always is.
+fn state_words(run: &ClusterRun, node: NodeId) -> String {
     let body = run.world().body(node);
-    if body.is_down() {
-        return ("down".to_string(), false);
+    if body.is_switched_off() {
+        return "switched off".to_string();
     }
-    let process = run.world().process(node);
-    let words = match process {
-        Role::MySql(server) => match server.standing() {
-            Standing::Primary => return (format!("primary, epoch {}", server.epoch()), true),
-            _ if server.is_restoring() => "takes a copy".to_string(),
-            Standing::Replica { source: None } => "waits".to_string(),
-            Standing::Replica { .. } => match run.lag_of(node) {
-                Some(lag) if lag >= 1.0 => format!("replica, {lag:.0} ms behind"),
-                Some(_) => "replica".to_string(),
-                None => "replica, no primary".to_string(),
-            },
-        },
+    if body.is_down() {
+        return "down".to_string();
+    }
+    match run.world().process(node) {
+        Role::MySql(server) => mysql_words(run, node, server),
         Role::Ring(ring) => {
             let dead = ring.gossip().believed_dead().count();
             if dead == 0 { String::new() } else { format!("believes {dead} dead") }
         }
-        Role::Config(config) => format!("map {}", config.map().version),
-        _ => String::new(),
-    };
-    (words, false)
+        Role::Config(config) => {
+            let map = format!("map {}", config.map().version);
+            match (config.is_alone(), config.leads(run.world().now()), config.follows()) {
+                (true, ..) => map,
+                (_, true, _) => format!("leads, {map}"),
+                (_, _, true) => "follows".to_string(),
+                _ => "seeks a majority".to_string(),
+            }
+        }
+        Role::QueryProxy(proxy) => query_proxy_words(proxy),
+        Role::ShardProxy(proxy) => shard_proxy_words(proxy),
+        Role::Client(_) => String::new(),
+    }
 }
 
-/// The arc round a node: health checks that the configuration service missed, or
+fn mysql_words(run: &ClusterRun, node: NodeId, server: &MySql) -> String {
+    match server.standing() {
+        _ if server.is_recovering() => "recovers".to_string(),
+        Standing::Primary if !server.holds_lease(run.world().now()) => "primary, no lease".to_string(),
+        Standing::Primary if server.is_degraded() => "primary, waits for replicas no more".to_string(),
+        Standing::Primary => format!("primary, epoch {}", server.epoch()),
+        _ if server.is_restoring() => "takes a copy".to_string(),
+        Standing::Replica { source: None } => "waits".to_string(),
+        Standing::Replica { .. } => match run.lag_of(node) {
+            Some(lag) if lag >= 1_000.0 => format!("replica, {:.1} s behind", lag / 1_000.0),
+            Some(lag) if lag >= 1.0 => format!("replica, {lag:.0} ms behind"),
+            Some(_) => "replica".to_string(),
+            None => "replica, no primary".to_string(),
+        },
+    }
+}
+
+fn query_proxy_words(proxy: &QueryProxy) -> String {
+    let mut words = String::new();
+    let kept = proxy.buffered() as u64;
+    if kept > 0 {
+        words = format!("keeps {kept} {} back", plural(kept, "write", "writes"));
+    }
+    if let Some(shards) = broken_shards(proxy) {
+        words = if words.is_empty() { words } else { words + ", " };
+        words = words + "breaker open for " + &shards;
+    }
+    words
+}
+
+/// The shards that a query proxy does not ask now, in words.
+pub fn broken_shards(proxy: &QueryProxy) -> Option<String> {
+    let mut broken = proxy.broken_shards();
+    let first = broken.next()?;
+    let others = broken.count();
+    Some(if others == 0 { proxy.map().label(first) } else { format!("{} shards", others + 1) })
+}
+
+fn shard_proxy_words(proxy: &ShardProxy) -> String {
+    match proxy.waiting() {
+        0 => String::new(),
+        waiting => format!("{} in use, {waiting} wait", proxy.connections_in_use()),
+    }
+}
+
+/// The arc round a node: health checks that the leader of the configuration service missed, or
 /// the highest suspicion that a neighbour that still trusts it has of it.
 fn arc(run: &ClusterRun, node: NodeId) -> Option<(f32, ArcKind)> {
     let world = run.world();
     match world.process(node) {
         Role::MySql(_) => {
-            let configs = world.node_ids().filter_map(|other| world.process(other).as_config());
-            let mut missed = configs.filter_map(|config| {
+            let configs = world.node_ids().filter_map(|other| config(run, other));
+            let leaders = configs.filter(|config| config.leads(world.now()));
+            let mut missed = leaders.filter_map(|config| {
                 let health = config.health().iter().find(|health| health.node == node)?;
                 Some(health.missed as f32 / config.threshold() as f32)
             });

@@ -1,11 +1,14 @@
 //! What a node is and believes, in words.
 
 use super::frame::Inspector;
+use super::frames::broken_shards;
 use super::run::Session;
 use crate::cluster::role::Role;
 use crate::cluster::run::ClusterRun;
 use crate::engine::NodeId;
+use crate::engine::disk::File;
 use crate::sql::mysql::{MySql, Standing};
+use crate::sql::query_proxy::QueryProxy;
 
 /// The facts about one node; none if there is no such node.
 pub fn inspect(session: &Session, cluster: u8, node: u16) -> Option<Inspector> {
@@ -49,10 +52,19 @@ fn facts(run: &ClusterRun, node: NodeId) -> Vec<(String, String)> {
         Role::QueryProxy(proxy) => {
             fact("Under way", proxy.in_flight().to_string());
             fact("Shard map", format!("version {}", proxy.map().version));
+            query_proxy_facts(proxy, &mut fact);
         }
         Role::Config(config) => {
+            let standing = match (config.leads(run.world().now()), config.follows()) {
+                (true, _) => "leads",
+                (_, true) => "follows",
+                _ => "seeks a majority",
+            };
+            fact("Role", format!("{standing}, term {}", config.term()));
             fact("Shard map", format!("version {}", config.map().version));
-            for health in config.health() {
+            // A follower asks nobody: what it knew is old.
+            let health = config.health().iter().filter(|_| config.leads(run.world().now()));
+            for health in health {
                 let name = run.world().body(health.node).name();
                 let text = match health.missed {
                     0 => "answers".to_string(),
@@ -63,11 +75,13 @@ fn facts(run: &ClusterRun, node: NodeId) -> Vec<(String, String)> {
         }
         Role::ShardProxy(proxy) => {
             fact("Under way", proxy.in_flight().to_string());
+            fact("Connections", format!("{} in use, {} wait", proxy.connections_in_use(), proxy.waiting()));
             let cache = proxy.cache();
             if cache.is_on() {
                 let asked = (cache.hits + cache.misses).max(1);
                 let ratio = cache.hits as f64 / asked as f64 * 100.0;
-                fact("Cache", format!("{} rows, {ratio:.0} % hits", cache.len()));
+                fact("Cache", format!("{} rows, {} bytes, {ratio:.0} % hits", cache.len(), cache.bytes()));
+                fact("Coalesced", format!("{} reads took another's answer", proxy.coalesced()));
             } else {
                 fact("Cache", "off".to_string());
             }
@@ -101,22 +115,64 @@ fn facts(run: &ClusterRun, node: NodeId) -> Vec<(String, String)> {
     }
     if !is_client && body.disk().sync_count() > 0 {
         let disk = body.disk();
-        fact("Disk", format!("{} records not yet synced, {} fsyncs", disk.backlog(), disk.sync_count()));
+        let unsynced = match run.world().process(node) {
+            Role::MySql(_) => {
+                let (redo, binlog) = (disk.unsynced(File::First), disk.unsynced(File::Second));
+                format!("{redo} redo and {binlog} binlog")
+            }
+            _ => disk.backlog().to_string(),
+        };
+        fact("Disk", format!("{unsynced} records not yet synced, {} fsyncs", disk.sync_count()));
     }
     facts
 }
 
+fn query_proxy_facts(proxy: &QueryProxy, fact: &mut impl FnMut(&str, String)) {
+    if proxy.settings().retries.is_some() {
+        fact("Retries", proxy.retries().to_string());
+    }
+    if let Some(tokens) = proxy.retry_budget() {
+        fact("Retry budget", format!("{tokens:.1} left"));
+    }
+    if proxy.settings().breaker.is_some() {
+        fact(
+            "Breaker",
+            broken_shards(proxy).map_or("closed".to_string(), |shards| format!("open for {shards}")),
+        );
+    }
+    if proxy.settings().buffering.is_some() {
+        fact("Keeps back", format!("{} writes", proxy.buffered()));
+    }
+}
+
 fn mysql_facts(run: &ClusterRun, node: NodeId, server: &MySql, fact: &mut impl FnMut(&str, String)) {
+    let now = run.world().now();
     match server.standing() {
+        _ if server.is_recovering() => {
+            fact("Role", format!("recovers {} transactions", server.recovered()));
+        }
         Standing::Primary => fact("Role", format!("primary, epoch {}", server.epoch())),
         Standing::Replica { source: Some(source) } => {
             fact("Role", format!("replica of {}, epoch {}", run.world().body(source).name(), server.epoch()));
         }
         Standing::Replica { source: None } => fact("Role", "waits to be told what it is".to_string()),
     }
+    if let Some(until) = server.lease_until() {
+        let left = match until.since(now).0 {
+            0 => "none".to_string(),
+            left => format!("{:.0} ms left", left as f64 / 1e6),
+        };
+        fact("Lease", left);
+    }
     let position = server.executed();
     fact("Executed", format!("transaction {} of epoch {}", position.sequence, position.epoch));
-    if !server.is_primary() {
+    if server.is_primary() {
+        fact("In commit", format!("{} transactions", server.uncommitted()));
+        fact("Rows waited for", server.contended_rows().to_string());
+        if server.is_degraded() {
+            fact("Semi-synchronous", "given up until replicas have caught up".to_string());
+        }
+    } else {
         fact("Relay log", format!("{} transactions wait", server.relay_len()));
         if let Some(lag) = run.lag_of(node) {
             fact("Behind", format!("{lag:.1} ms"));
@@ -124,5 +180,16 @@ fn mysql_facts(run: &ClusterRun, node: NodeId, server: &MySql, fact: &mut impl F
     }
     if server.is_restoring() {
         fact("Copy", "being taken".to_string());
+    }
+    if let Some(pool) = server.buffer_pool() {
+        let (pages, room) = pool.fill();
+        let ratio = pool.hits as f64 / (pool.hits + pool.misses).max(1) as f64 * 100.0;
+        fact("Buffer pool", format!("{pages} of {room} pages, {ratio:.0} % hits"));
+    }
+    if server.recovered() > 0 && !server.is_recovering() {
+        fact("Recovered", format!("{} transactions", server.recovered()));
+    }
+    if server.errant() > 0 {
+        fact("Gave up", format!("{} errant transactions", server.errant()));
     }
 }

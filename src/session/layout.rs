@@ -7,7 +7,7 @@ use crate::cluster::blueprint::Blueprint;
 use crate::cluster::run::ClusterRun;
 use crate::engine::NodeId;
 use crate::scenario::names::Seat;
-use crate::scenario::schema::{ClusterSection, ReadFrom, ReplicationMode};
+use crate::scenario::schema::{ClusterSection, FencingMode, ReadFrom, ReplicationMode};
 
 include!(concat!(env!("OUT_DIR"), "/model_cards.rs"));
 
@@ -82,6 +82,7 @@ fn summary(section: &ClusterSection) -> String {
     match section {
         ClusterSection::ShardedSql(sql) => {
             let shards = u64::from(sql.shard_count());
+            let by = if sql.hash_shards.is_some() { " by hash" } else { "" };
             let replicas = u64::from(sql.replicas);
             let reads = match sql.reads {
                 ReadFrom::Primary => "reads from the primary",
@@ -95,10 +96,18 @@ fn summary(section: &ClusterSection) -> String {
                 ReplicationMode::Synchronous => "synchronous",
             };
             let cache = if sql.cache.entries == 0 { ", no cache" } else { "" };
+            let shards = format!("{shards} {}{by}", plural(shards, "shard", "shards"));
+            if replicas == 0 {
+                return format!("{shards}, no replicas{cache}");
+            }
+            let fencing = match sql.failover.fencing {
+                FencingMode::None => "",
+                FencingMode::LeaseMs(_) => "fenced by lease, ",
+                FencingMode::ShutdownMs(_) => "fenced by shutdown, ",
+            };
             format!(
-                "{shards} {}, {replicas} {} each, {mode}, {reads}{cache}",
-                plural(shards, "shard", "shards"),
-                plural(replicas, "replica", "replicas"),
+                "{shards}, {replicas} {} each, {mode}, {fencing}{reads}{cache}",
+                plural(replicas, "replica", "replicas")
             )
         }
         ClusterSection::GossipRing(ring) => {

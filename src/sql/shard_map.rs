@@ -151,6 +151,11 @@ impl ShardMap {
         usize::from(self.ends[at].1)
     }
 
+    /// What the interface calls a shard: its range.
+    pub fn label(&self, shard: usize) -> String {
+        self.shards[shard].range.map_or_else(String::new, |range| range.label(self.sharding))
+    }
+
     /// The shards that have keys, in the order of their ranges.
     pub fn serving_shards(&self) -> impl Iterator<Item = usize> + '_ {
         self.ends.iter().map(|(_, shard)| usize::from(*shard))

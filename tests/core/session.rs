@@ -4,11 +4,15 @@
 use faultline::engine::{SimDuration, SimTime};
 use faultline::scenario::fault::{FaultSpec, Selector};
 use faultline::scenario::presets;
-use faultline::scenario::schema::Scenario;
+use faultline::scenario::schema::{
+    BufferingSection, CircuitBreakerSection, ClusterSection, FencingMode, Scenario,
+};
 use faultline::session::Session;
 use faultline::session::command::{Command, LoggedCommand};
 use faultline::session::driver::Driver;
-use faultline::session::frame::Frame;
+use faultline::session::frame::{ArcKind, Frame, NodeFrame};
+use faultline::session::frames::cluster_frame;
+use faultline::session::inspector::inspect;
 use faultline::session::link::ShareLink;
 use faultline::session::protocol::{FromWorker, ToWorker};
 use proptest::prelude::*;
@@ -444,4 +448,152 @@ fn recorded_traffic_stays_when_the_run_is_redesigned_or_restarted() {
     }
     page.open(&short("video-views", 600.0), false);
     assert!(!page.driver.session().expect("it is open").is_recorded());
+}
+
+/// What the page knows of a node now.
+fn node(session: &Session, cluster: usize, name: &str) -> NodeFrame {
+    let run = &session.clusters()[cluster];
+    let node = run.world().find(name).unwrap_or_else(|| panic!("no node {name}"));
+    cluster_frame(session, run, 0).nodes[node.index()].clone()
+}
+
+/// One of the inspector's facts.
+fn fact(session: &Session, cluster: usize, name: &str, term: &str) -> Option<String> {
+    let node = session.clusters()[cluster].world().find(name)?;
+    let facts = inspect(session, cluster as u8, node.0)?.facts;
+    facts.into_iter().find(|(found, _)| found == term).map(|(_, text)| text)
+}
+
+#[test]
+fn two_primaries_are_in_conflict_unless_one_of_them_is_fenced() {
+    let mut session = open(&short("split-brain", 20_000.0), &[]);
+    session.run_until(ms(7_000));
+    for cluster in 0..3 {
+        let first = node(&session, cluster, "mysql-1-1");
+        assert_eq!((first.state.as_str(), first.primary, first.conflict), ("primary, epoch 1", true, false));
+    }
+    session.run_until(ms(18_000));
+    let primaries = |cluster: usize| -> Vec<NodeFrame> {
+        ["mysql-1-1", "mysql-1-2", "mysql-1-3"].map(|name| node(&session, cluster, name)).into()
+    };
+    for (cluster, crowns) in [(0, 2), (1, 1), (2, 1)] {
+        let crowned: Vec<NodeFrame> = primaries(cluster).into_iter().filter(|node| node.primary).collect();
+        assert_eq!(crowned.len(), crowns, "{crowned:?}");
+        assert!(crowned.iter().all(|node| node.conflict == (crowns > 1)), "{crowned:?}");
+    }
+    let leased = node(&session, 1, "mysql-1-1");
+    assert_eq!((leased.state.as_str(), leased.up, leased.primary), ("primary, no lease", true, false));
+    assert_eq!(fact(&session, 1, "mysql-1-1", "Lease").as_deref(), Some("none"));
+    assert!(fact(&session, 1, "mysql-2-1", "Lease").is_some_and(|left| left.ends_with(" ms left")));
+    assert_eq!(fact(&session, 0, "mysql-1-1", "Lease"), None);
+}
+
+#[test]
+fn a_node_that_was_switched_off_is_not_one_that_crashed() {
+    let mut session = open(&short("split-brain", 30_000.0), &[]);
+    let mut seen = Vec::new();
+    for second in 8..30 {
+        session.run_until(ms(second * 1_000));
+        let first = node(&session, 2, "mysql-1-1");
+        assert_eq!(first.up, !first.switched_off, "nothing crashes in this run");
+        assert_eq!(first.state == "switched off", first.switched_off);
+        seen.push(first.switched_off);
+    }
+    assert!(seen.contains(&true) && !seen[0] && !seen[seen.len() - 1], "{seen:?}");
+}
+
+#[test]
+fn one_node_of_the_configuration_service_leads_and_its_health_checks_alone_are_shown() {
+    let mut session = open(&short("github-2018", 50_000.0), &[]);
+    let words = |session: &Session| -> Vec<String> {
+        ["config-1", "config-2", "config-3"].map(|name| node(session, 0, name).state).into()
+    };
+    let leaders = |words: &[String]| words.iter().filter(|words| words.starts_with("leads, map ")).count();
+    session.run_until(ms(10_000));
+    let before = words(&session);
+    assert_eq!(leaders(&before), 1, "{before:?}");
+    assert_eq!(before.iter().filter(|words| *words == "follows").count(), 2, "{before:?}");
+    session.run_until(ms(40_000));
+    // Half a minute into the partition the nodes on the other side of it are the leader's.
+    assert_eq!(leaders(&words(&session)), 1, "{:?}", words(&session));
+    let cut_off = node(&session, 0, "mysql-1-1").arc;
+    assert_eq!(cut_off, Some((1.0, ArcKind::HealthCheck)));
+    assert_eq!(node(&session, 0, "mysql-1-2").arc, None, "the leader reaches it, whoever else does not");
+    for name in ["config-1", "config-2", "config-3"] {
+        let leads = node(&session, 0, name).primary;
+        assert_eq!(fact(&session, 0, name, "mysql-1-1").is_some(), leads, "{name}: only a leader asks");
+        assert!(
+            fact(&session, 0, name, "Role").is_some_and(|role| role.starts_with("leads, term ") == leads)
+        );
+    }
+}
+
+#[test]
+fn a_primary_that_waits_for_replicas_no_more_says_so() {
+    let mut session = open(&short("semi-sync-degrades", 12_000.0), &[]);
+    session.run_until(ms(5_000));
+    assert_eq!(node(&session, 0, "mysql-1-1").state, "primary, epoch 1");
+    assert_eq!(fact(&session, 0, "mysql-1-1", "Semi-synchronous"), None);
+    session.run_until(ms(9_000));
+    assert_eq!(node(&session, 0, "mysql-1-1").state, "primary, waits for replicas no more");
+    assert!(fact(&session, 0, "mysql-1-1", "Semi-synchronous").is_some());
+    assert_eq!(node(&session, 1, "mysql-1-1").state, "primary, epoch 1", "it waits however long it takes");
+}
+
+#[test]
+fn proxies_say_what_waits_at_them() {
+    let mut session = open(&short("cache-stampede", 3_000.0), &[]);
+    let mut waited = [false; 2];
+    for at in 0..150 {
+        session.run_until(ms(at * 20));
+        for (cluster, waited) in waited.iter_mut().enumerate() {
+            let words = node(&session, cluster, "shard-proxy-1").state;
+            let connections = fact(&session, cluster, "shard-proxy-1", "Connections").expect("it has some");
+            assert_eq!(words, if connections.ends_with(", 0 wait") { "" } else { connections.as_str() });
+            *waited |= !words.is_empty();
+        }
+    }
+    assert_eq!(waited, [true, false], "coalescing spares the connections");
+
+    let mut session = open(&short("retry-storm", 32_000.0), &[]);
+    session.run_until(ms(32_000));
+    let number = |cluster: usize| -> u64 {
+        fact(&session, cluster, "query-proxy-1", "Retries").expect("it retries").parse().expect("a number")
+    };
+    assert!(number(0) > 2 * number(1), "a budget bounds retries: {} and {}", number(0), number(1));
+    assert_eq!(fact(&session, 0, "query-proxy-1", "Retry budget"), None);
+    assert!(fact(&session, 1, "query-proxy-1", "Retry budget").is_some());
+}
+
+#[test]
+fn a_query_proxy_says_what_it_keeps_back_and_whom_it_does_not_ask() {
+    let mut scenario = short("failover-replication", 12_000.0);
+    scenario.clusters.truncate(2);
+    let mut sections = scenario.clusters.iter_mut().map(|section| match section {
+        ClusterSection::ShardedSql(sql) => sql,
+        ClusterSection::GossipRing(_) => panic!("a ring"),
+    });
+    let first = sections.next().expect("there is a first");
+    first.buffering = Some(BufferingSection::default());
+    // So that there is no primary for as long as it lasts.
+    first.failover.fencing = FencingMode::LeaseMs(3_000.0);
+    sections.next().expect("there is a second").circuit_breaker = Some(CircuitBreakerSection::default());
+    let mut session = open(&scenario, &[]);
+    session.run_until(ms(7_000));
+    for cluster in 0..2 {
+        assert_eq!(node(&session, cluster, "query-proxy-1").state, "");
+    }
+    let (mut kept, mut broken) = (false, false);
+    for step in 0..200 {
+        session.run_until(ms(8_000 + step * 20));
+        let words = node(&session, 0, "query-proxy-1").state;
+        assert!(words.is_empty() || words.starts_with("keeps ") && words.ends_with(" back"), "{words}");
+        kept |= !words.is_empty();
+        let words = node(&session, 1, "query-proxy-1").state;
+        assert!(words.is_empty() || words == "breaker open for A–M", "{words}");
+        let breaker = fact(&session, 1, "query-proxy-1", "Breaker").expect("it has one");
+        assert_eq!(breaker, if words.is_empty() { "closed" } else { "open for A–M" });
+        broken |= !words.is_empty();
+    }
+    assert!(kept && broken, "kept {kept}, broken {broken}");
 }

@@ -180,6 +180,10 @@ impl Member {
         self.term
     }
 
+    pub fn follows(&self) -> bool {
+        self.standing == Standing::Follower
+    }
+
     /// Whether it leads, and a state of its own term is agreed on: then it may act.
     pub fn leads(&self, now: SimTime) -> bool {
         self.holds_lease(now) && self.agreed.term == self.term

@@ -104,6 +104,16 @@ impl ConfigService {
         self.member.leads(now)
     }
 
+    /// Whether it follows a leader, or waits for one.
+    pub fn follows(&self) -> bool {
+        self.member.follows()
+    }
+
+    /// Whether it is the service's only node.
+    pub fn is_alone(&self) -> bool {
+        self.settings.config.len() == 1
+    }
+
     pub fn term(&self) -> u32 {
         self.member.term()
     }

@@ -56,6 +56,11 @@ impl Pipeline {
         self.assigned
     }
 
+    /// Transactions that are begun and not committed.
+    pub fn len(&self) -> usize {
+        self.transactions.len()
+    }
+
     /// What may be sent to replicas: in the binlog, and on disk if commits wait for that.
     pub fn shippable(&self, sync: LogSync, logged: u64) -> u64 {
         match sync {

@@ -253,6 +253,16 @@ impl MySql {
         self.recovering.is_some()
     }
 
+    /// Transactions that its last recovery had to go through.
+    pub fn recovered(&self) -> u64 {
+        self.recovered
+    }
+
+    /// Transactions that are begun and not committed.
+    pub fn uncommitted(&self) -> usize {
+        self.pipeline.len()
+    }
+
     /// Whether it waits for replicas no more, though it is set up to.
     pub fn is_degraded(&self) -> bool {
         self.pipeline.degraded
@@ -599,7 +609,8 @@ impl MySql {
         }
     }
 
-    fn holds_lease(&self, now: SimTime) -> bool {
+    /// Whether it may take queries as primary, as far as its lease goes.
+    pub fn holds_lease(&self, now: SimTime) -> bool {
         !matches!(self.settings.failover.fencing, Fencing::Lease(_)) || now < self.lease_until
     }
 }

@@ -39,7 +39,10 @@ impl Flows {
         for flow in self.links.values_mut() {
             flow.per_second *= 1.0 - share;
         }
-        for message in messages.iter().filter(|message| message.use_for != MessageUse::Gossip) {
+        // What nodes tell each other all the time would hide what is done for clients.
+        let is_for_operations =
+            |message: &&MessageFrame| !matches!(message.use_for, MessageUse::Gossip | MessageUse::Control);
+        for message in messages.iter().filter(is_for_operations) {
             let Some(marks) = ways.marks(message.from, message.to) else { continue };
             let life_ns = message.arrives_ns.saturating_sub(message.sent_ns).max(1_000) as f64;
             let nodes = (message.from, message.to);

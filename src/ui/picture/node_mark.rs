@@ -18,6 +18,8 @@ const ARC_STEPS: f32 = 24.0;
 #[derive(Clone, PartialEq, Debug)]
 pub struct NodeView {
     pub is_up: bool,
+    pub is_switched_off: bool,
+    pub recovers: bool,
     pub is_paused: bool,
     pub is_slow: bool,
     /// How far its clock is off, in words.
@@ -25,6 +27,8 @@ pub struct NodeView {
     pub load_steps: u8,
     pub queue_steps: u8,
     pub is_primary: bool,
+    /// One of several primaries of its shard.
+    pub is_in_conflict: bool,
     pub arc_steps: Option<(u8, ArcKind)>,
     /// Lines beside it.
     pub words: Vec<String>,
@@ -51,6 +55,8 @@ impl NodeView {
         let state = first.map(|node| node.state.as_str()).unwrap_or_default();
         let mut view = NodeView {
             is_up: of_mark().any(|node| node.up),
+            is_switched_off: of_mark().any(|node| node.switched_off),
+            recovers: of_mark().any(|node| node.recovers),
             is_paused: of_mark().any(|node| node.paused),
             is_slow: of_mark().any(|node| node.slow),
             skew: (offset.abs() >= 50_000_000).then(|| skew(offset)),
@@ -58,11 +64,12 @@ impl NodeView {
             // A queue that is not empty shows.
             queue_steps: (queue_share * QUEUE_STEPS).ceil() as u8,
             is_primary: first.is_some_and(|node| node.primary),
+            is_in_conflict: first.is_some_and(|node| node.conflict),
             arc_steps: first.and_then(|node| node.arc).and_then(|(share, kind)| {
                 let steps = (share.clamp(0.0, 1.0) * ARC_STEPS).round() as u8;
                 (steps > 0).then_some((steps, kind))
             }),
-            words: mark.words.map(|place| lines(state, place.is_narrow)).unwrap_or_default(),
+            words: mark.words.map(|place| lines(state, place.width, place.lines)).unwrap_or_default(),
             is_doubted: false,
             is_selected: false,
             description: String::new(),
@@ -81,7 +88,7 @@ impl NodeView {
             parts.push(layout.role.replace('-', " "));
         }
         parts.push(format!("zone {zone}"));
-        if !self.is_up {
+        if !self.is_up && state.is_empty() {
             parts.push("down".to_string());
         }
         if self.is_paused {
@@ -95,6 +102,9 @@ impl NodeView {
         }
         if !state.is_empty() {
             parts.push(state.to_string());
+        }
+        if self.is_in_conflict {
+            parts.push("not the only primary of its shard".to_string());
         }
         if self.load_steps > 0 {
             parts.push(format!("load {} %", u32::from(self.load_steps) * 10));
@@ -114,10 +124,25 @@ impl NodeView {
     }
 }
 
-/// A state on two lines at most: at its comma, or where there is little room beside a node at its first space.
-fn lines(state: &str, is_narrow: bool) -> Vec<String> {
-    let between = if is_narrow && !state.contains(", ") { " " } else { ", " };
-    state.splitn(2, between).filter(|line| !line.is_empty()).map(str::to_string).collect()
+/// A state on so many lines at most: each part that a comma ends begins one, and what is too wide goes on in the next.
+fn lines(state: &str, width: f32, lines_max: usize) -> Vec<String> {
+    // A letter is about this wide.
+    let letters_max = (width / 5.3) as usize;
+    let mut lines: Vec<String> = Vec::new();
+    let mut is_begun = false;
+    for word in state.split(' ').filter(|word| !word.is_empty()) {
+        let text = word.trim_end_matches(',');
+        match lines.last_mut() {
+            Some(line) if is_begun && line.chars().count() + 1 + text.chars().count() <= letters_max => {
+                line.push(' ');
+                line.push_str(text);
+            }
+            _ => lines.push(text.to_string()),
+        }
+        is_begun = text.len() == word.len();
+    }
+    lines.truncate(lines_max);
+    lines
 }
 
 fn skew(offset_ns: i64) -> String {
@@ -150,7 +175,9 @@ impl View for NodeMark {
             "node",
             (!view.is_up).then_some("down"),
             view.is_paused.then_some("paused"),
+            view.recovers.then_some("recovers"),
             view.is_primary.then_some("primary"),
+            view.is_in_conflict.then_some("conflict"),
             view.is_selected.then_some("selected"),
         );
         let body = outline(mark.shape, radius);
@@ -158,16 +185,21 @@ impl View for NodeMark {
         let reach = if mark.shape == Shape::Box { radius * 0.72 } else { radius };
         let level = reach * 2.0 * f32::from(view.load_steps) / LOAD_STEPS;
         let is_small = radius < 12.0;
-        // A bold letter is about this wide.
-        let is_long = mark.label.chars().count() as f32 * 6.9 > radius * 1.9;
+        // A bold letter is about this wide, and a small one.
+        let letters = mark.label.chars().count() as f32;
+        let is_long = letters * 6.9 > radius * 1.9;
+        let is_beside =
+            mark.is_label_beside || letters * 5.0 > radius * 2.0 + if is_small { 4.0 } else { 8.0 };
+        let label =
+            classes!("label", (is_small || is_long).then_some("small"), is_beside.then_some("beside"));
         html! {
             <g id={self.id.clone()} {class} role="button" tabindex={if self.is_tab_stop { "0" } else { "-1" }}
                 aria-haspopup="dialog"
                 transform={format!("translate({:.1},{:.1})", mark.at.x, mark.at.y)}
                 {onclick} onkeydown={self.on_key.clone()}>
                 <title>{ view.description.clone() }</title>
-                <circle class="hit" r={(radius + 4.0).max(22.0).to_string()} />
-                <circle class="halo" r={(radius + 10.0).to_string()} />
+                <circle class="hit" r={(radius + 4.0).max(22.0).min(mark.reach).to_string()} />
+                <circle class="halo" r={(radius + 10.0).min(mark.reach.max(radius + 3.0)).to_string()} />
                 { arc(view, radius) }
                 <clipPath id={clip.clone()}><path d={body.clone()} /></clipPath>
                 <path class="body" d={body.clone()} />
@@ -177,10 +209,12 @@ impl View for NodeMark {
                         y={(reach - level).to_string()} height={level.to_string()} />
                 }
                 <path class="rim" d={body} />
+                if view.is_in_conflict { <path class="hatch" clip-path={format!("url(#{clip})")} d={hatch(radius)} /> }
                 if mark.shape == Shape::Drum { <path class="lid" d={lid(radius)} /> }
-                <text class={classes!("label", (is_small || is_long).then_some("small"))} y="4">{ mark.label.clone() }</text>
+                <text class={label} y={if is_beside { (-radius - 6.0).to_string() } else { "4".to_string() }}>{ mark.label.clone() }</text>
                 if view.queue_steps > 0 { { gauge(view.queue_steps, radius) } }
-                if !is_small { { zone_letter(&self.zone, radius) } }
+                if !is_small && mark.reach > radius * 1.22 { { zone_letter(&self.zone, radius) } }
+                if view.is_primary && mark.shape == Shape::Drum { { crown(radius) } }
                 { badge(view, radius) }
                 if view.is_doubted {
                     <path class="doubt" d={format!("M{0:.1} {0:.1}L{1:.1} {1:.1}M{0:.1} {1:.1}L{1:.1} {0:.1}", -radius * 0.9, radius * 0.9)} />
@@ -235,6 +269,31 @@ fn lid(radius: f32) -> String {
     format!("M{:.1} {top:.1}A{w:.1} {lid:.1} 0 0 0 {w:.1} {top:.1}", -w)
 }
 
+/// Stripes across the whole mark.
+fn hatch(radius: f32) -> String {
+    let mut path = String::new();
+    let (mut x, length) = (-3.0 * radius, 2.0 * radius);
+    while x < radius {
+        path += &format!("M{x:.1} {radius:.1}l{length:.1} -{length:.1}");
+        x += 7.0;
+    }
+    path
+}
+
+/// Signs at a mark are smaller at a small one.
+fn sign_scale(radius: f32) -> f32 {
+    (radius / 18.0).clamp(0.45, 1.0)
+}
+
+/// Who takes writes.
+fn crown(radius: f32) -> Html {
+    let (x, y) = (radius * 0.8, -radius * 0.98);
+    html! {
+        <path class="crown" transform={format!("translate({x:.1},{y:.1})scale({:.2})", sign_scale(radius))}
+            d="M-7.5 5V-4.5L-3.5 -0.5L0 -6L3.5 -0.5L7.5 -4.5V5Z" />
+    }
+}
+
 /// How far a health check or suspicion has run: full circle means dead.
 fn arc(view: &NodeView, radius: f32) -> Html {
     let Some((steps, kind)) = view.arc_steps else { return Html::default() };
@@ -284,10 +343,14 @@ fn zone_letter(zone: &AttrValue, radius: f32) -> Html {
 
 /// The worst that is being done to it, at its lower right.
 fn badge(view: &NodeView, radius: f32) -> Html {
-    let sign = if !view.is_up {
+    let sign = if view.is_switched_off {
+        html! { <path d="M0 -4.4V-0.4M-2.7 -2.7A3.8 3.8 0 1 0 2.7 -2.7" /> }
+    } else if !view.is_up {
         html! { <path d="M-3.2 -3.2L3.2 3.2M3.2 -3.2L-3.2 3.2" /> }
     } else if view.is_paused {
         html! { <path d="M-2 -3.4V3.4M2 -3.4V3.4" /> }
+    } else if view.recovers {
+        html! { <path d="M3.2 -2.2A3.9 3.9 0 1 0 3.9 0.6M3.6 -4.8V-1.8H0.6" /> }
     } else if view.is_slow {
         html! { <path d="M-4.5 1q2.2 -5 4.5 -1t4.5 -1" /> }
     } else if view.skew.is_some() {
@@ -297,7 +360,7 @@ fn badge(view: &NodeView, radius: f32) -> Html {
     };
     let at = radius * 0.78;
     html! {
-        <g class="badge" transform={format!("translate({at:.1},{at:.1})")}>
+        <g class="badge" transform={format!("translate({at:.1},{at:.1})scale({:.2})", sign_scale(radius))}>
             <circle r="8" />{ sign }
             if let (Some(skew), true) = (&view.skew, view.is_up) { <text x="12" y="4">{ skew.clone() }</text> }
         </g>

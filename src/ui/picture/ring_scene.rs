@@ -43,6 +43,8 @@ pub fn place(scene: &mut Scene, cluster: &ClusterLayout) {
             label: node.label.clone(),
             zone: node.zone,
             words: has_words.then(|| outwards(sine, cosine, node_radius)),
+            is_label_beside: false,
+            reach: 0.0,
         });
     }
 }
@@ -51,12 +53,13 @@ pub fn place(scene: &mut Scene, cluster: &ClusterLayout) {
 fn outwards(sine: f32, cosine: f32, radius: f32) -> Words {
     if cosine.abs() < 0.3 {
         let dy = if sine > 0.0 { radius + 18.0 } else { -radius - 22.0 };
-        return Words { offset: Point::new(0.0, dy), anchor: "middle", is_narrow: false };
+        return Words { offset: Point::new(0.0, dy), anchor: "middle", width: 150.0, lines: 2 };
     }
     let reach = radius + 12.0;
     Words {
         offset: Point::new(reach * cosine.signum(), 4.0 + 8.0 * sine),
         anchor: if cosine > 0.0 { "start" } else { "end" },
-        is_narrow: true,
+        width: 50.0,
+        lines: 2,
     }
 }

@@ -8,6 +8,11 @@ use super::{ring_scene, sql_scene};
 use crate::session::frame::{ClusterLayout, LinkLayout, LinkUse};
 use crate::ui::table::Table;
 
+/// Among more marks than this, ways go straight: there is no room to go round any.
+const MARKS_AVOIDED_MAX: usize = 36;
+/// More lines than this for health checks would hide what they lead to.
+const HEALTH_CHECK_LINES_MAX: usize = 24;
+
 /// The form of a mark tells its role before its words do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Shape {
@@ -28,8 +33,9 @@ pub struct Words {
     pub offset: Point,
     /// `start`, `middle` or `end`.
     pub anchor: &'static str,
-    /// There is room for a word a line.
-    pub is_narrow: bool,
+    /// Longest line, in pixels, and how many lines there is room for.
+    pub width: f32,
+    pub lines: usize,
 }
 
 /// One node, or all clients of one zone.
@@ -43,6 +49,10 @@ pub struct Mark {
     pub zone: u8,
     /// Where its state is written; none where there is no room.
     pub words: Option<Words>,
+    /// Its label shows only when it is looked at.
+    pub is_label_beside: bool,
+    /// Half the way to its nearest neighbour: what belongs to it reaches no farther.
+    pub reach: f32,
 }
 
 /// A fixed link as it is drawn.
@@ -76,6 +86,8 @@ pub struct Scene {
     pub lines: Vec<Line>,
     pub headings: Vec<Heading>,
     pub track: Option<Track>,
+    /// So many shards that lines which leave one would hide them.
+    pub is_crowded: bool,
     /// The mark of each node.
     mark_of: Vec<u16>,
 }
@@ -90,6 +102,7 @@ impl Scene {
             lines: Vec::new(),
             headings: Vec::new(),
             track: None,
+            is_crowded: false,
             mark_of: Vec::new(),
         };
         if cluster.nodes.iter().any(|node| node.role == "ring-node") {
@@ -111,6 +124,9 @@ impl Scene {
         let a = self.marks.get(usize::from(from))?;
         let b = self.marks.get(usize::from(to))?;
         let straight = Curve::between(a.at, a.radius, b.at, b.radius, 0.0);
+        if self.marks.len() > MARKS_AVOIDED_MAX {
+            return Some(straight);
+        }
         let in_the_way = |curve: &Curve| {
             self.marks
                 .iter()
@@ -126,12 +142,14 @@ impl Scene {
         if obstacle == 0.0 {
             return Some(straight);
         }
+        let is_outside = |curve: &Curve| !(0.0..self.width).contains(&curve.at(0.5).x);
+        let effort = |curve: &Curve| in_the_way(curve) + if is_outside(curve) { self.width } else { 0.0 };
         // The same side both ways, seen from the page.
         let left = if a.at.x <= b.at.x { 1.0 } else { -1.0 };
         [obstacle + 16.0, -(obstacle + 16.0), obstacle + 40.0, -(obstacle + 40.0)]
             .map(|bend| Curve::between(a.at, a.radius, b.at, b.radius, bend * left))
             .into_iter()
-            .min_by(|one, other| in_the_way(one).total_cmp(&in_the_way(other)))
+            .min_by(|one, other| effort(one).total_cmp(&effort(other)))
     }
 
     /// The way between two nodes.
@@ -147,12 +165,25 @@ impl Scene {
                 self.mark_of[usize::from(*node)] = index as u16;
             }
         }
+        for index in 0..self.marks.len() {
+            let at = self.marks[index].at;
+            let others = self.marks.iter().enumerate().filter(|(other, _)| *other != index);
+            self.marks[index].reach =
+                others.map(|(_, other)| other.at.distance(at) / 2.0).fold(f32::MAX, f32::min);
+        }
     }
 
     fn draw_lines(&mut self, cluster: &ClusterLayout) {
         let marks =
             |link: &LinkLayout| Some((self.mark_of(link.from)?, self.mark_of(link.to)?, link.use_for));
-        let mut wanted: Vec<(u16, u16, LinkUse)> = cluster.links.iter().filter_map(marks).collect();
+        let shard = |node: u16| cluster.nodes[usize::from(node)].shard;
+        let checks = cluster.links.iter().filter(|link| link.use_for == LinkUse::HealthCheck).count();
+        let is_shown = |link: &&LinkLayout| {
+            (!self.is_crowded || shard(link.from) == shard(link.to))
+                && (link.use_for != LinkUse::HealthCheck || checks <= HEALTH_CHECK_LINES_MAX)
+        };
+        let mut wanted: Vec<(u16, u16, LinkUse)> =
+            cluster.links.iter().filter(is_shown).filter_map(marks).collect();
         // On a ring any node may be asked: a line for each would hide the rest.
         if self.track.is_none() {
             wanted.extend(self.client_lines(cluster));
@@ -209,6 +240,8 @@ pub fn place_clients(scene: &mut Scene, cluster: &ClusterLayout, x: f32, top: f3
             label,
             zone: *zone as u8,
             words: None,
+            is_label_beside: false,
+            reach: 0.0,
             nodes: nodes.clone(),
         });
     }

@@ -340,9 +340,12 @@ fn element(cluster: u8, mark: u16) -> Option<Element> {
     web_sys::window()?.document()?.get_element_by_id(&mark_id(cluster, mark))
 }
 
-/// Two letters of a zone's name fit beside a node.
+/// Two letters of a zone's name fit beside a node: `e1` for `east-1`.
 fn short_zone(zone: &str) -> String {
-    zone.chars().take(2).collect()
+    match zone.split_once('-') {
+        Some((name, number)) => name.chars().take(1).chain(number.chars().take(1)).collect(),
+        None => zone.chars().take(2).collect(),
+    }
 }
 
 fn link_class(use_for: LinkUse) -> &'static str {
