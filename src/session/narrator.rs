@@ -327,7 +327,7 @@ pub fn label(run: &ClusterRun, seat: Seat) -> String {
     let range = |shard: u32| {
         let map = run.blueprint().map.as_ref();
         let entry = map.and_then(|map| Some((map.sharding, map.shards.get(shard as usize - 1)?.range?)));
-        entry.map_or(String::new(), |(sharding, range)| range.label(sharding))
+        entry.map_or_else(|| "spare".to_string(), |(sharding, range)| range.label(sharding))
     };
     match seat {
         Seat::Client(number) => format!("C{number}"),

@@ -291,6 +291,28 @@ fn encryption_costs_core_time() {
 }
 
 #[test]
+fn pages_are_decrypted_only_when_they_come_from_disk() {
+    let busy = |pages: u32| {
+        let session = pair(
+            json!({"rate_per_s": 800, "reads": 1, "keys": 5000, "zipf_theta": 0}),
+            json!({"shards": one_shard(), "replicas": 0, "cache": {"entries": 0},
+                   "buffer_pool": {"pages": pages, "rows_per_page": 1}}),
+            json!({"encryption": {"at_rest": true, "io_ms": 0.2}}),
+            json!([]),
+            5_000,
+        );
+        [0, 1].map(|cluster| {
+            let world = session.clusters()[cluster].world();
+            world.node_ids().map(|node| world.body(node).machine().busy_time().as_ms_f64()).sum::<f64>()
+        })
+    };
+    let [plain, encrypted] = busy(5_000);
+    assert!((encrypted / plain - 1.0).abs() < 0.001, "all is in memory: {plain} and {encrypted}");
+    let [plain, encrypted] = busy(50);
+    assert!(encrypted > plain + 500.0, "nearly every read is from disk: {plain} and {encrypted}");
+}
+
+#[test]
 fn writes_past_a_cache_leave_it_stale() {
     let session = pair(
         json!({"rate_per_s": 2000, "reads": 0.8, "keys": 50}),

@@ -189,17 +189,14 @@ impl MySql {
         let services = &self.settings.services;
         match message {
             SqlMessage::Execute { remaining, .. } if remaining.is_over(waited) => DROP_SERVICE,
-            SqlMessage::Execute { request, .. } => {
-                let time = match request.kind {
-                    OperationKind::Write => services.write.sample(stream),
-                    OperationKind::Scan | OperationKind::Top => {
-                        let rows = SimDuration(services.row.sample(stream).0 * u64::from(request.rows));
-                        services.read.sample(stream) + rows
-                    }
-                    OperationKind::Read | OperationKind::Join => services.read.sample(stream),
-                };
-                time + self.settings.encryption.per_io
-            }
+            SqlMessage::Execute { request, .. } => match request.kind {
+                OperationKind::Write => services.write.sample(stream) + self.settings.encryption.per_io,
+                OperationKind::Scan | OperationKind::Top => {
+                    let rows = SimDuration(services.row.sample(stream).0 * u64::from(request.rows));
+                    services.read.sample(stream) + rows
+                }
+                OperationKind::Read | OperationKind::Join => services.read.sample(stream),
+            },
             SqlMessage::SnapshotPull { .. } | SqlMessage::SnapshotPage { .. } => SNAPSHOT_PAGE_SERVICE,
             SqlMessage::Ping { .. } | SqlMessage::Promote { .. } | SqlMessage::Shard { .. } => {
                 CONTROL_SERVICE

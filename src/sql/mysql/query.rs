@@ -23,6 +23,8 @@ pub(super) struct Asked {
 pub(super) struct Suspended {
     asked: Asked,
     pages: u32,
+    /// Pages that are still to be decrypted.
+    encrypted: u32,
 }
 
 /// Reads that wait for a transaction, by its version; with them, until when.
@@ -101,7 +103,8 @@ impl MySql {
             self.run(asked, ctx);
             return;
         }
-        match self.suspended.insert(ctx.monotonic(), Suspended { asked, pages: missing }) {
+        let suspended = Suspended { asked, pages: missing, encrypted: missing };
+        match self.suspended.insert(ctx.monotonic(), suspended) {
             Ok(operation) => {
                 for _ in 0..missing {
                     if !ctx.disk_read(SqlToken::PageRead { operation }) {
@@ -120,7 +123,12 @@ impl MySql {
             return;
         };
         suspended.pages -= 1;
-        if suspended.pages == 0 {
+        let per_page = self.settings.encryption.per_io;
+        if suspended.pages == 0 && suspended.encrypted > 0 && per_page > SimDuration::ZERO {
+            let work = SimDuration(per_page.0 * u64::from(std::mem::take(&mut suspended.encrypted)));
+            suspended.pages = 1;
+            ctx.submit_work(work, SqlToken::PageRead { operation });
+        } else if suspended.pages == 0 {
             let suspended = self.suspended.remove(operation).expect("it was just there");
             self.run(suspended.asked, ctx);
         }
