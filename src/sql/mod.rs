@@ -9,6 +9,7 @@ pub mod binlog;
 pub mod config_service;
 pub mod event;
 mod lru;
+mod map_requests;
 pub mod message;
 pub mod mysql;
 pub mod query_proxy;

@@ -4,7 +4,8 @@
 //! acknowledged write is lost, whatever breaks, as long as one disk of a shard is
 //! left; and with fencing, at most one primary takes writes per shard at a time.
 
-use faultline::engine::{Purpose, SimDuration, Stream};
+use faultline::cluster::run::ClusterRun;
+use faultline::engine::{NodeId, Purpose, SimDuration, Stream};
 use faultline::scenario::fault::{FaultSpec, ScheduledFault, Selector};
 use faultline::scenario::parse::parse;
 use faultline::scenario::schema::{ClusterSection, FencingMode, ReplicationMode, Scenario};
@@ -70,18 +71,57 @@ fn draw(seed: u64, fencing: FencingMode) -> Scenario {
     scenario
 }
 
-fn run(scenario: Scenario) -> Session {
+fn run_checked(scenario: Scenario, check: impl Fn(&ClusterRun)) -> Session {
     let mut session = Session::open(scenario, None, Vec::new(), None).expect("it is valid");
     session.without_checkpoints();
     session.keep_history();
+    while session.now() < session.end() {
+        session.run_until(session.now() + SimDuration::from_ms(5));
+        check(&session.clusters()[0]);
+    }
     session.run_until(session.end() + SimDuration::from_ms(1));
     session
 }
 
+/// What must be so at every moment: one leader of the configuration service at most, one map of each
+/// version, and one node of each shard at most that takes writes.
+fn check_moment(run: &ClusterRun) -> Result<(), String> {
+    let world = run.world();
+    let now = world.now();
+    let up = || world.node_ids().filter(|node| !world.body(*node).is_down());
+    let configs: Vec<_> = up().filter_map(|node| world.process(node).as_config()).collect();
+    let leaders = configs.iter().filter(|config| config.leads(now)).count();
+    if leaders > 1 {
+        return Err(format!("{leaders} nodes lead the configuration service"));
+    }
+    for (at, one) in configs.iter().enumerate() {
+        let other = configs[..at].iter().find(|other| other.map().version == one.map().version);
+        if other.is_some_and(|other| other.map() != one.map()) {
+            return Err(format!("two maps of version {}", one.map().version));
+        }
+    }
+    let shards = &run.blueprint().map.as_ref().expect("a SQL cluster has a map").shards;
+    for (shard, entry) in shards.iter().enumerate() {
+        let takes_writes = |node: &NodeId| {
+            let server = world.process(*node).as_mysql().filter(|_| !world.body(*node).is_down());
+            server.is_some_and(|server| {
+                server.is_primary() && server.lease_until().is_none_or(|until| until > now)
+            })
+        };
+        let primaries = entry.nodes.iter().filter(|node| takes_writes(node)).count();
+        if primaries > 1 {
+            return Err(format!("{primaries} nodes of shard {} take writes", shard + 1));
+        }
+    }
+    Ok(())
+}
+
 fn check(seed: u64, fencing: FencingMode) {
-    let session = run(draw(seed, fencing));
-    let run = &session.clusters()[0];
     let say = |what: &str| format!("seed {seed}, {fencing:?}: {what}");
+    let session = run_checked(draw(seed, fencing), |moment| {
+        check_moment(moment).unwrap_or_else(|why| panic!("{}", say(&why)));
+    });
+    let run = &session.clusters()[0];
     let lost = run.lost_acknowledged_writes();
     assert_eq!(lost, 0, "{}", say("acknowledged writes are lost by the ledger"));
     // And by what the rows hold: the newest acknowledged write of each key, or a later one.
@@ -128,7 +168,7 @@ fn the_same_faults_lose_writes_without_them() {
                 panic!("it is a SQL cluster")
             };
             sql.replication = ReplicationMode::Asynchronous;
-            run(scenario).clusters()[0].lost_acknowledged_writes()
+            run_checked(scenario, |_| {}).clusters()[0].lost_acknowledged_writes()
         })
         .sum();
     assert!(lost > 100, "{lost} writes lost in forty runs");

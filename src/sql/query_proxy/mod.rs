@@ -21,6 +21,7 @@ mod gather;
 mod retry;
 
 use super::event::{Part, SqlEvent, SqlHost, SqlTimer};
+use super::map_requests::{MAP_REFRESH, MapRequests};
 use super::message::{Remaining, Row, SqlMessage};
 use super::settings::SqlSettings;
 use super::shard_map::ShardMap;
@@ -32,9 +33,6 @@ use gather::{Gathered, digest};
 use retry::{RetryBudget, Verdict, backoff, judge};
 use std::rc::Rc;
 
-/// How often a proxy asks for a newer map, and at most when it is refused.
-pub const MAP_REFRESH: SimDuration = SimDuration::from_ms(1_000);
-pub const MAP_REQUESTS_APART: SimDuration = SimDuration::from_ms(10);
 /// How often a query is sent on by a newer map, and the wait before the first time, doubled each time.
 const REDIRECTS_MAX: u8 = 8;
 const REDIRECT_FIRST: SimDuration = SimDuration::from_ms(2);
@@ -88,8 +86,7 @@ pub struct QueryProxy {
     buffer_timer_set: bool,
     next_proxy: usize,
     avoided: Option<(NodeId, SimTime)>,
-    map_requested: SimTime,
-    next_config: usize,
+    map_requests: MapRequests,
     retries: u64,
 }
 
@@ -110,8 +107,7 @@ impl QueryProxy {
             buffer_timer_set: false,
             next_proxy: 0,
             avoided: None,
-            map_requested: SimTime::ZERO,
-            next_config: 0,
+            map_requests: MapRequests::default(),
             retries: 0,
             settings,
         }
@@ -601,15 +597,8 @@ impl QueryProxy {
         }
     }
 
-    /// Asks for a newer map, not more often than it can come.
     fn request_map<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
-        let now = ctx.monotonic();
-        if now.since(self.map_requested) >= MAP_REQUESTS_APART {
-            self.map_requested = now;
-            self.next_config = (self.next_config + 1) % self.settings.config.len();
-            let config = self.settings.config[self.next_config];
-            ctx.send(config, SqlMessage::MapRequest { version: self.map.version });
-        }
+        self.map_requests.ask(&self.settings, self.map.version, ctx);
     }
 
     pub fn on_timer<P: SqlHost>(&mut self, timer: SqlTimer, ctx: &mut Context<P>) {

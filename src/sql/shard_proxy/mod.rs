@@ -18,8 +18,8 @@
 mod pool;
 
 use super::event::{SqlHost, SqlTimer};
+use super::map_requests::{MAP_REFRESH, MapRequests};
 use super::message::{Remaining, Row, SqlMessage};
-use super::query_proxy::{MAP_REFRESH, MAP_REQUESTS_APART};
 use super::result_cache::ResultCache;
 use super::settings::{ReadRouting, SqlSettings};
 use super::shard_map::{ShardEntry, ShardMap};
@@ -85,8 +85,7 @@ pub struct ShardProxy {
     /// By key that is being read.
     reading: BTreeMap<KeyId, Reading>,
     next_replica: usize,
-    map_requested: SimTime,
-    next_config: usize,
+    map_requests: MapRequests,
     pool_timer_set: bool,
     coalesced: u64,
 }
@@ -103,8 +102,7 @@ impl ShardProxy {
             backends: vec![Backend::default(); nodes],
             reading: BTreeMap::new(),
             next_replica: 0,
-            map_requested: SimTime::ZERO,
-            next_config: 0,
+            map_requests: MapRequests::default(),
             pool_timer_set: false,
             coalesced: 0,
             settings,
@@ -491,15 +489,8 @@ impl ShardProxy {
         Some(chosen)
     }
 
-    /// Asks for a newer map, not more often than it can come.
     fn request_map<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
-        let now = ctx.monotonic();
-        if now.since(self.map_requested) >= MAP_REQUESTS_APART {
-            self.map_requested = now;
-            self.next_config = (self.next_config + 1) % self.settings.config.len();
-            let config = self.settings.config[self.next_config];
-            ctx.send(config, SqlMessage::MapRequest { version: self.map.version });
-        }
+        self.map_requests.ask(&self.settings, self.map.version, ctx);
     }
 }
 
