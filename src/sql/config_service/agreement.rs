@@ -32,6 +32,8 @@ pub struct ConfigState {
     pub map: Rc<ShardMap>,
     /// The highest epoch ever given out, per shard.
     pub epochs: Vec<u32>,
+    /// The node that was last chosen to become primary, per shard: it may be by now.
+    pub targets: Vec<Option<NodeId>>,
     /// The range that is being moved, if one is.
     pub moving: Option<Moving>,
 }
@@ -148,7 +150,8 @@ impl Member {
     pub fn new(settings: Rc<SqlSettings>, place: usize) -> Member {
         let map = Rc::clone(&settings.first_map);
         let epochs = map.shards.iter().map(|shard| shard.epoch).collect();
-        let state = Rc::new(ConfigState { term: 0, number: 0, map, epochs, moving: None });
+        let targets = vec![None; map.shards.len()];
+        let state = Rc::new(ConfigState { term: 0, number: 0, map, epochs, targets, moving: None });
         Member {
             peers: vec![Peer::default(); settings.config.len()],
             settings,

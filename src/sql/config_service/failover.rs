@@ -57,8 +57,8 @@ pub(super) struct Failover {
 }
 
 impl Failover {
-    /// For a new leader, who knows nothing of what its predecessor granted.
-    pub fn since(lease_end: SimTime) -> Failover {
-        Failover { lease_end, ..Failover::default() }
+    /// For a new leader, who knows nothing of what its predecessor granted, and only whom it chose last.
+    pub fn since(lease_end: SimTime, chosen: Option<NodeId>) -> Failover {
+        Failover { lease_end, asked: chosen.into_iter().collect(), ..Failover::default() }
     }
 }

@@ -202,7 +202,8 @@ impl ConfigService {
             Fencing::Lease(length) => ctx.monotonic() + length,
             Fencing::None | Fencing::Shutdown { .. } => SimTime::ZERO,
         };
-        self.failovers = vec![Failover::since(granted_until); self.failovers.len()];
+        let targets = &self.member.agreed().targets;
+        self.failovers = targets.iter().map(|target| Failover::since(granted_until, *target)).collect();
         for health in &mut self.health {
             health.missed = 0;
             health.answered = None;
@@ -363,6 +364,7 @@ impl ConfigService {
         let number = self.member.propose(
             |state| {
                 state.epochs[shard] = epoch;
+                state.targets[shard] = Some(target);
                 state.map = Rc::new(state.map.next(|shards| shards[shard].serving = false));
             },
             ctx,
