@@ -20,6 +20,7 @@ pub mod pending;
 pub mod process;
 pub mod queue;
 pub mod random;
+pub mod table;
 pub mod time;
 pub mod trace;
 pub mod world;

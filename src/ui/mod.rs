@@ -28,7 +28,6 @@ mod route;
 mod run;
 mod shared;
 mod site;
-mod table;
 mod theme;
 mod view;
 mod worker_link;

@@ -2,13 +2,14 @@
 //! is committed, and others wait for it in the order in which they came.
 
 use crate::engine::Ticket;
+use crate::engine::table::Table;
 use crate::workload::operation::KeyId;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// Rows that are held, and who waits for each.
 #[derive(Clone, Default)]
 pub struct RowLocks {
-    held: BTreeMap<KeyId, VecDeque<Ticket>>,
+    held: Table<VecDeque<Ticket>>,
 }
 
 /// What a transaction gets.
@@ -24,9 +25,9 @@ pub enum Lock {
 impl RowLocks {
     /// Asks for a row.
     pub fn ask(&mut self, key: KeyId, queue_max: usize) -> Lock {
-        match self.held.get(&key) {
+        match self.held.get_mut(key.into()) {
             None => {
-                self.held.insert(key, VecDeque::new());
+                self.held.entry(key.into(), VecDeque::new);
                 Lock::Granted
             }
             Some(queue) if queue.len() < queue_max => Lock::Held,
@@ -36,18 +37,18 @@ impl RowLocks {
 
     /// Waits for a row that is held.
     pub fn wait(&mut self, key: KeyId, waiter: Ticket) {
-        self.held.entry(key).or_default().push_back(waiter);
+        self.held.entry(key.into(), VecDeque::new).push_back(waiter);
     }
 
     /// Gives a row to the next who is still waiting, or frees it.
     pub fn release(&mut self, key: KeyId, mut is_waiting: impl FnMut(Ticket) -> bool) -> Option<Ticket> {
-        let queue = self.held.get_mut(&key)?;
+        let queue = self.held.get_mut(key.into())?;
         while let Some(next) = queue.pop_front() {
             if is_waiting(next) {
                 return Some(next);
             }
         }
-        self.held.remove(&key);
+        self.held.remove(key.into());
         None
     }
 
@@ -58,6 +59,6 @@ impl RowLocks {
 
     /// Rows that somebody waits for.
     pub fn contended(&self) -> usize {
-        self.held.values().filter(|queue| !queue.is_empty()).count()
+        self.held.iter().filter(|(_, queue)| !queue.is_empty()).count()
     }
 }

@@ -6,7 +6,6 @@ use crate::engine::{Context, NodeId, SimDuration, SimTime, Ticket};
 use crate::sql::event::{SqlHost, SqlTimer, SqlToken};
 use crate::sql::message::{Remaining, Row, SqlMessage};
 use crate::workload::operation::{Cause, KeyId, OperationKind, Request, Response, ServedBy};
-use std::collections::BTreeMap;
 
 /// A query, and whom to answer.
 #[derive(Clone, Copy, Debug)]
@@ -27,12 +26,9 @@ pub(super) struct Suspended {
     encrypted: u32,
 }
 
-/// Reads that wait for a transaction, by its version; with them, until when.
+/// Reads that wait for a transaction: its version, until when, and what was asked; by version, then as they came.
 #[derive(Clone, Default)]
-pub(super) struct WaitingReads {
-    reads: BTreeMap<(u64, u64), (SimTime, Asked)>,
-    next: u64,
-}
+pub(super) struct WaitingReads(Vec<(u64, SimTime, Asked)>);
 
 /// Everything that one `Execute` says.
 #[derive(Clone, Copy, Debug)]
@@ -192,40 +188,33 @@ impl MySql {
     // Reads that wait for what the session wrote.
 
     fn wait_for<P: SqlHost>(&mut self, asked: Asked, wait: SimDuration, ctx: &mut Context<P>) {
-        if wait == SimDuration::ZERO || self.waiting_reads.reads.len() >= SUSPENDED_MAX {
+        if wait == SimDuration::ZERO || self.waiting_reads.0.len() >= SUSPENDED_MAX {
             self.refuse(&asked, Cause::ReplicaBehind, ctx);
             return;
         }
-        self.waiting_reads.next += 1;
         let until = ctx.monotonic() + wait;
-        let place = (asked.request.after, self.waiting_reads.next);
-        self.waiting_reads.reads.insert(place, (until, asked));
+        let version = asked.request.after;
+        let reads = &mut self.waiting_reads.0;
+        let place = reads.partition_point(|(other, ..)| *other <= version);
+        reads.insert(place, (version, until, asked));
         ctx.set_timer_at(until, SqlTimer::WaitTimeOut);
     }
 
     /// Something was executed: reads that waited for it go on.
     pub(super) fn wake_reads<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
-        while let Some(first) = self.waiting_reads.reads.first_entry()
-            && first.key().0 <= self.executed.version()
-        {
-            let (_, asked) = first.remove();
+        let executed = self.executed.version();
+        let ready = self.waiting_reads.0.partition_point(|(version, ..)| *version <= executed);
+        let woken: Vec<_> = self.waiting_reads.0.drain(..ready).collect();
+        for (_, _, asked) in woken {
             self.bring_pages(asked, ctx);
         }
     }
 
     pub(super) fn wait_time_out<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
         let now = ctx.monotonic();
-        let overdue: Vec<(u64, u64)> = self
-            .waiting_reads
-            .reads
-            .iter()
-            .filter(|(_, (until, _))| *until <= now)
-            .map(|(place, _)| *place)
-            .collect();
-        for place in overdue {
-            if let Some((_, asked)) = self.waiting_reads.reads.remove(&place) {
-                self.refuse(&asked, Cause::ReplicaBehind, ctx);
-            }
+        while let Some(place) = self.waiting_reads.0.iter().position(|(_, until, _)| *until <= now) {
+            let (_, _, asked) = self.waiting_reads.0.remove(place);
+            self.refuse(&asked, Cause::ReplicaBehind, ctx);
         }
     }
 

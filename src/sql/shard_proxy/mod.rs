@@ -23,12 +23,12 @@ use super::message::{Remaining, Row, SqlMessage};
 use super::result_cache::ResultCache;
 use super::settings::{ReadRouting, SqlSettings};
 use super::shard_map::{ShardEntry, ShardMap};
+use crate::engine::table::Table;
 use crate::engine::{Context, NodeId, PendingTable, SimDuration, SimTime, Stream, Ticket};
 use crate::workload::operation::{
     Cause, Cell, KeyId, OperationId, OperationKind, Outcome, Request, Response, ServedBy,
 };
 use pool::{Admission, ConnectionPool};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// How long a replica that did not answer gets no reads.
@@ -83,7 +83,7 @@ pub struct ShardProxy {
     /// By place in the shard's list of nodes.
     backends: Vec<Backend>,
     /// By key that is being read.
-    reading: BTreeMap<KeyId, Reading>,
+    reading: Table<Reading>,
     next_replica: usize,
     map_requests: MapRequests,
     pool_timer_set: bool,
@@ -100,7 +100,7 @@ impl ShardProxy {
             cache: ResultCache::new(settings.keys.len(), settings.cache),
             executing: PendingTable::new(settings.proxy_timeout, in_use_max),
             backends: vec![Backend::default(); nodes],
-            reading: BTreeMap::new(),
+            reading: Table::default(),
             next_replica: 0,
             map_requests: MapRequests::default(),
             pool_timer_set: false,
@@ -213,7 +213,7 @@ impl ShardProxy {
         if !self.settings.cache.coalescing || request.after > 0 {
             return false;
         }
-        match self.reading.get_mut(&request.key) {
+        match self.reading.get_mut(request.key.into()) {
             Some(reading) if reading.followers.len() < COALESCED_MAX => {
                 reading.followers.push(asked.clone());
                 self.coalesced += 1;
@@ -222,7 +222,7 @@ impl ShardProxy {
             Some(_) => false,
             None => {
                 let reading = Reading { leader: (query_proxy, ticket), followers: Vec::new() };
-                self.reading.insert(request.key, reading);
+                self.reading.entry(request.key.into(), || reading);
                 false
             }
         }
@@ -230,7 +230,7 @@ impl ShardProxy {
 
     /// Nobody waits any more for a read that is under way; those who did ask on their own.
     fn stop_following<P: SqlHost>(&mut self, key: KeyId, ctx: &mut Context<P>) {
-        if let Some(reading) = self.reading.remove(&key) {
+        if let Some(reading) = self.reading.remove(key.into()) {
             for mut asked in reading.followers {
                 asked.at = self.route(&asked.request, ctx.monotonic());
                 self.ask(asked, ctx);
@@ -305,9 +305,11 @@ impl ShardProxy {
         let response = Response { shard: self.shard as u16, ..response };
         ctx.send(asked.query_proxy, SqlMessage::QueryReply { ticket: asked.ticket, response });
         let key = asked.request.key;
-        let leads =
-            self.reading.get(&key).is_some_and(|reading| reading.leader == (asked.query_proxy, asked.ticket));
-        if leads && let Some(reading) = self.reading.remove(&key) {
+        let leads = self
+            .reading
+            .get_mut(key.into())
+            .is_some_and(|reading| reading.leader == (asked.query_proxy, asked.ticket));
+        if leads && let Some(reading) = self.reading.remove(key.into()) {
             for follower in reading.followers {
                 let response = Response { id: follower.request.id, ..response };
                 ctx.send(follower.query_proxy, SqlMessage::QueryReply { ticket: follower.ticket, response });

@@ -6,8 +6,8 @@
 
 use super::stage::{Ways, css};
 use crate::engine::order::{key_of, places_by};
+use crate::engine::table::{Table, pair};
 use crate::session::frame::{MessageFrame, MessageUse};
-use crate::ui::table::{Table, pair};
 use crate::ui::theme::Rgb;
 use web_sys::CanvasRenderingContext2d;
 

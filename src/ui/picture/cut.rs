@@ -7,7 +7,7 @@
 
 use super::curve::{Curve, Point};
 use super::scene::Scene;
-use crate::ui::table::Table;
+use crate::engine::table::Table;
 use std::fmt::Write;
 
 /// Pixels between points of the grid.

@@ -5,8 +5,8 @@
 
 use super::curve::{Curve, Point};
 use super::{ring_scene, sql_scene};
+use crate::engine::table::Table;
 use crate::session::frame::{ClusterLayout, LinkLayout, LinkUse};
-use crate::ui::table::Table;
 
 /// Among more marks than this, ways go straight: there is no room to go round any.
 const MARKS_AVOIDED_MAX: usize = 36;

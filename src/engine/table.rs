@@ -1,9 +1,10 @@
 //! A small map in one sorted list.
 //!
 //! The standard library's tree is five kilobytes of download for every pair of
-//! types; the page's maps hold a few hundred entries.
+//! types; these maps hold a few hundred entries.
 
 /// Values by number, in order.
+#[derive(Clone, Debug)]
 pub struct Table<V>(Vec<(u64, V)>);
 
 impl<V> Default for Table<V> {
@@ -29,6 +30,14 @@ impl<V> Table<V> {
         &mut self.0[place].1
     }
 
+    pub fn get_mut(&mut self, key: u64) -> Option<&mut V> {
+        self.place(key).ok().map(|place| &mut self.0[place].1)
+    }
+
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
     pub fn contains(&self, key: u64) -> bool {
         self.place(key).is_ok()
     }
@@ -51,6 +60,10 @@ impl<V> Table<V> {
 
     pub fn retain(&mut self, keep: impl Fn(&V) -> bool) {
         self.0.retain(|(_, value)| keep(value));
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub fn len(&self) -> usize {
