@@ -1,6 +1,7 @@
 //! The tests of everything but the page, in one binary.
 
 mod command_line;
+mod config_service;
 mod engine_determinism;
 mod engine_disk;
 mod engine_faults;

@@ -410,9 +410,14 @@ impl Member {
     /// A later term: whatever it was, it is a follower now.
     fn enter<P: SqlHost>(&mut self, term: u32, ctx: &mut Context<P>) {
         let led = self.standing == Standing::Leader;
+        // Who refuses its vote stands when it would have: a node with an old state holds up nobody.
+        let stands_at = self.stands_at;
         self.term = term;
         self.voted_for = None;
         self.follow(ctx);
+        if !led {
+            self.stands_at = stands_at;
+        }
         self.persist(None, ctx);
         if led {
             ctx.output(SqlEvent::LeadsNoMore { node: ctx.id() });

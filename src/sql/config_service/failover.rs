@@ -52,6 +52,8 @@ pub(super) struct Failover {
     pub recovered: Option<SimTime>,
     /// It was told already that one is blocked, or that there is nobody.
     pub told: bool,
+    /// Since the map last had a primary that serves, nobody else was asked to be one: it can go on.
+    pub undisputed: bool,
     /// Nodes that were asked to become primary and may be by now.
     pub asked: Vec<NodeId>,
 }

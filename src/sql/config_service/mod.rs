@@ -10,14 +10,15 @@
 //! (not at all; its lease runs out; it is switched off), the new one executes
 //! what it has and takes over, a majority agrees again, and everybody is told.
 //! After a failover none of the same shard follows for a while (anti-flapping).
-//! Replicas of other regions can be left out.
+//! Replicas of other regions can be left out. It moves ranges of keys between shards on an operator's
+//! word: copy, catch up, a bounded write pause, compare, a new map; what is given up
+//! leaves no trace.
 //!
 //! Simplified: the service reaches the power switches over a management network
 //! that never fails, in a tenth of a second. A new leader does not know when its
 //! predecessor's last failover was. Leases assume that clocks run equally fast;
-//! that they are set differently does not matter.
-//! It moves ranges of keys between shards on an operator's word: copy, catch up,
-//! a bounded write pause, compare, a new map; what is given up leaves no trace.
+//! that they are set differently does not matter. A node of the service that loses
+//! its disk may vote twice.
 //! Left out: failure detection through replicas, planned failover, witnesses.
 
 pub mod agreement;
@@ -294,7 +295,10 @@ impl ConfigService {
                 // leader did not live to see.
                 Phase::Watched if (!pong.primary || pong.epoch > epoch) && serving => self.begin(shard, ctx),
                 Phase::Intent { target, .. } | Phase::Fencing { target, .. }
-                    if is_primary && target != from && !self.shuts_down() =>
+                    if is_primary
+                        && target != from
+                        && self.failovers[shard].undisputed
+                        && !self.shuts_down() =>
                 {
                     self.take_back(shard, ctx);
                 }
@@ -360,6 +364,7 @@ impl ConfigService {
             return;
         }
         self.failovers[shard].told = false;
+        self.failovers[shard].undisputed = self.map().shards[shard].serving;
         let epoch = self.member.newest().epochs[shard] + 1;
         let number = self.member.propose(
             |state| {
@@ -388,6 +393,7 @@ impl ConfigService {
                     self.fence(shard, target, epoch, ctx);
                 }
                 Phase::Fencing { target, epoch, until } if until <= now => {
+                    let target = self.best_by_now(shard, target, epoch, ctx);
                     self.ask(shard, target, epoch, ctx);
                 }
                 Phase::Concluding { target, number, moving, .. } if number <= agreed => {
@@ -433,6 +439,27 @@ impl ConfigService {
         }
     }
 
+    /// The old primary may have gone on for as long as its lease, and not every replica have got it.
+    /// Nobody was asked for this epoch yet.
+    fn best_by_now<P: SqlHost>(
+        &self,
+        shard: usize,
+        target: NodeId,
+        epoch: u32,
+        ctx: &mut Context<P>,
+    ) -> NodeId {
+        // The primary itself stays, however old its last answer is; and where machines are switched off,
+        // whom it was to be, who is on.
+        let stays = target == self.map().shards[shard].primary || self.shuts_down();
+        match self.best(shard) {
+            Some((best, _)) if best != target && !stays => {
+                ctx.output(SqlEvent::Promoting { shard: shard as u8, node: best, epoch });
+                best
+            }
+            _ => target,
+        }
+    }
+
     fn ask<P: SqlHost>(&mut self, shard: usize, target: NodeId, epoch: u32, ctx: &mut Context<P>) {
         let answered =
             self.health.iter().find(|health| health.node == target).and_then(|health| health.answered);
@@ -460,8 +487,12 @@ impl ConfigService {
         }
         let answered =
             self.health.iter().find(|health| health.node == target).and_then(|health| health.answered);
-        let lost_its_data = answered.is_some_and(|pong| !pong.initialised) && self.best(shard).is_some();
-        if self.missed(target) > 0 || lost_its_data {
+        let has_begun = answered.is_some_and(|pong| pong.primary && pong.epoch == epoch);
+        // It may have lost its disk since, or what was not on it.
+        let has = answered.filter(|pong| pong.initialised).map(|pong| pong.position);
+        let is_behind = self.best(shard).is_some_and(|(best, most)| best != target && Some(most) > has);
+        let is_replica = target != self.map().shards[shard].primary;
+        if self.missed(target) > 0 || is_behind && !has_begun && (is_replica || has.is_none()) {
             self.failovers[shard].phase = Phase::Watched;
             self.begin(shard, ctx);
         } else {
