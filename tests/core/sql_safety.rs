@@ -4,6 +4,7 @@
 //! acknowledged write is lost, whatever breaks, as long as one disk of a shard is
 //! left; and with fencing, at most one primary takes writes per shard at a time.
 
+use crate::swarm::Dice;
 use faultline::cluster::run::ClusterRun;
 use faultline::engine::{NodeId, Purpose, SimDuration, Stream};
 use faultline::scenario::fault::{FaultSpec, ScheduledFault, Selector};
@@ -13,18 +14,6 @@ use faultline::session::Session;
 use faultline::workload::operation::{OperationKind, Outcome, ServedBy};
 
 const FAULTS_END_MS: f64 = 12_000.0;
-
-struct Dice(Stream);
-
-impl Dice {
-    fn below(&mut self, bound: u32) -> u32 {
-        self.0.below(bound)
-    }
-
-    fn between(&mut self, low: f64, high: f64) -> f64 {
-        ((low + (high - low) * self.0.unit()) * 100.0).round() / 100.0
-    }
-}
 
 /// Two shards of three nodes, three nodes of the configuration service, and what is broken.
 fn draw(seed: u64, fencing: FencingMode) -> Scenario {

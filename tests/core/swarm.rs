@@ -30,14 +30,14 @@ const READS_MS: f64 = 6_000.0;
 const READS_PER_KEY: u32 = 12;
 
 /// Draws from a seed.
-struct Dice(Stream);
+pub struct Dice(pub Stream);
 
 impl Dice {
-    fn below(&mut self, bound: u32) -> u32 {
+    pub fn below(&mut self, bound: u32) -> u32 {
         self.0.below(bound)
     }
 
-    fn between(&mut self, low: f64, high: f64) -> f64 {
+    pub fn between(&mut self, low: f64, high: f64) -> f64 {
         // Rounded, so that a printed scenario is the scenario.
         ((low + (high - low) * self.0.unit()) * 100.0).round() / 100.0
     }
