@@ -42,10 +42,7 @@ impl<P: Process> Kernel<P> {
     #[inline]
     pub(super) fn send(&mut self, from: NodeId, to: NodeId, message: P::Message) {
         let link = self.network.link(from, to);
-        let transport = message.transport();
-        let is_exposed = transport != Transport::Management;
         if self.links_faulty
-            && is_exposed
             && let Some(fault) = self.cut_between(from, to)
         {
             self.stop(link, Stalled { sent: self.now, message, fault: Some(fault), caught: false });
@@ -56,7 +53,8 @@ impl<P: Process> Kernel<P> {
             return;
         }
         let mut arrives = self.network.arrival(self.now, link, &message);
-        if (self.links_faulty || self.network.spec.loss > 0.0) && is_exposed && from != to {
+        let transport = message.transport();
+        if (self.links_faulty || self.network.spec.loss > 0.0) && from != to {
             match self.passage(link, &message, arrives) {
                 Passage::Arrives(later) => arrives = later,
                 Passage::Dies => return,

@@ -1,10 +1,10 @@
 //! The network: what delays, loses, holds back or delivers a message.
 //!
 //! Delays are drawn per link (ordered pair of nodes), from the distribution of
-//! the pair of zones or, where a message class has its own, from that. Four
+//! the pair of zones or, where a message class has its own, from that. Three
 //! transports ([`Transport`]): a *stream* keeps order and retransmits what is
 //! lost, a *pooled* connection is as reliable but one of many, a *datagram* is
-//! on its own, and *management* travels beside the network that breaks.
+//! on its own.
 //!
 //! Retransmission is that of TCP on Linux: the first after 200 ms, doubling
 //! (`TCP_RTO_MIN`; RFC 6298). A connection across a cut stalls; after the cut
@@ -196,9 +196,7 @@ impl<M: Message> Network<M> {
             self.traffic.bytes_cross_region += u64::from(bytes);
         }
         let mut leaves = now;
-        if let Some(bandwidth) = self.spec.bandwidth
-            && message.transport() != Transport::Management
-        {
+        if let Some(bandwidth) = self.spec.bandwidth {
             leaves = leaves.max(place.wire_clear) + SimDuration((f64::from(bytes) / bandwidth + 0.5) as u64);
             place.wire_clear = leaves;
         }

@@ -24,10 +24,6 @@ pub enum Transport {
     Pooled,
     /// Lost is lost, and it can arrive twice.
     Datagram,
-    /// A network of its own for power switches, service processors and the
-    /// provider's interface: as far as the other one, and no fault on links, no
-    /// loss and no limit on bandwidth concerns it. It keeps no order.
-    Management,
 }
 
 /// What the network has to know of a message.

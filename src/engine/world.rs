@@ -209,7 +209,6 @@ impl<P: Process> World<P> {
     fn arrive(&mut self, from: NodeId, to: NodeId, sent: SimTime, message: P::Message) {
         let kernel = &mut self.kernel;
         if kernel.links_faulty
-            && message.transport() != Transport::Management
             && let Some(fault) = kernel.cut_between(from, to)
         {
             let link = kernel.network.link(from, to);

@@ -3,9 +3,7 @@
 use crate::probe::{Laboratory, Note, note};
 use crate::small_world::{machine, network};
 use faultline::engine::distribution::Exponential;
-use faultline::engine::{
-    Distribution, FaultKind, NetworkSpec, NodeId, NodeSpec, SimTime, Touched, Transport,
-};
+use faultline::engine::{Distribution, NetworkSpec, NodeId, NodeSpec, SimTime, Transport};
 
 const A: NodeId = NodeId(0);
 const B: NodeId = NodeId(1);
@@ -114,54 +112,6 @@ fn bandwidth_lets_one_message_after_another_onto_the_wire() {
     lab.run_until_ms(10);
     assert_eq!(lab.notes_to(B), [(1.008, 0), (1.016, 1), (1.024, 2), (1.032, 3), (2.508, 4)]);
     assert_eq!(lab.notes_to(C), [(1.008, 9)]);
-}
-
-#[test]
-fn management_gets_through_whatever_is_wrong_with_the_network_and_is_counted_as_traffic() {
-    let certain_loss = NetworkSpec { loss: 1.0, bandwidth: Some(0.001), ..zone_delays() };
-    let mut lab = Laboratory::on(certain_loss, in_two_zones());
-    let (from, to) = (lab.set(&[A]), lab.set(&[C]));
-    let extra = Distribution::constant_ms(50.0);
-    let cut = lab.begin(FaultKind::OneWayCut { from: from.clone(), to: to.clone() });
-    let others = [
-        lab.begin(FaultKind::Loss { from: from.clone(), to: to.clone(), probability: 1.0 }),
-        lab.begin(FaultKind::Delay { from: from.clone(), to: to.clone(), extra }),
-        lab.begin(FaultKind::Duplication { from, to, probability: 1.0 }),
-    ];
-    let management = |number| note(Transport::Management, number);
-    lab.send(A, C, management(1));
-    lab.send(A, C, datagram(2));
-    assert_eq!(lab.lift(cut).stopped, 1, "the datagram");
-    // With the way open it passes the loss and the others as well, and does not
-    // wait for the wire, which a thousand bytes occupy for a millisecond.
-    lab.send(A, C, management(3));
-    lab.send(A, C, management(4));
-    // A cut that begins meanwhile does not catch it.
-    let (from, to) = (lab.set(&[A, B, C]), lab.set(&[A, B, C]));
-    lab.run_until_ms(1);
-    let cut = lab.begin(FaultKind::OneWayCut { from, to });
-    lab.run_until_ms(100);
-    assert_eq!(lab.notes_to(C), [(2.0, 1), (2.0, 3), (2.0, 4)]);
-    assert_eq!(lab.lift(cut), Touched::default());
-    for fault in others {
-        assert_eq!(lab.lift(fault), Touched::default());
-    }
-    let traffic = lab.world.network().traffic();
-    assert_eq!((traffic.messages, traffic.bytes_cross_zone), (3, 3_000));
-}
-
-#[test]
-fn management_keeps_no_order() {
-    let delay = Distribution::Exponential(Exponential { rate_per_ms: 0.1 });
-    let mut lab = Laboratory::on(network(delay), vec![machine("a", 1, 100), machine("b", 1, 100)]);
-    for number in 0..500 {
-        lab.run_until_ms(u64::from(number));
-        lab.send(A, B, note(Transport::Management, number));
-    }
-    lab.run_until_ms(10_000);
-    let numbers: Vec<u32> = lab.notes_to(B).into_iter().map(|(_, number)| number).collect();
-    assert_eq!(numbers.len(), 500);
-    assert!(!numbers.is_sorted(), "seed 1");
 }
 
 #[test]
