@@ -56,13 +56,13 @@ impl Directory {
         NodeSet::new(self.seats.len(), clients.map(|(at, _)| NodeId(at as u16)))
     }
 
-    /// An operator's word to the configuration service, which is taken back when it is lifted.
-    fn admin(&self, admin: Admin) -> FaultKind<Control> {
+    /// What an operator asks of the configuration service, and how that is taken back.
+    fn admin(&self, begin: Admin, lift: Admin) -> FaultKind<Control> {
         let configs = self.seats.iter().enumerate().filter(|(_, seat)| seat.role() == CONFIG);
         FaultKind::Control {
             nodes: NodeSet::new(self.seats.len(), configs.map(|(at, _)| NodeId(at as u16))),
-            begin: Control::Admin(admin),
-            lift: Control::Admin(Admin::Abort),
+            begin: Control::Admin(begin),
+            lift: Control::Admin(lift),
         }
     }
 
@@ -105,13 +105,18 @@ impl Directory {
                 begin: Control::Client(ClientControl::LoadFactorBegins(*factor)),
                 lift: Control::Client(ClientControl::LoadFactorEnds(*factor)),
             },
-            FaultSpec::Split { shard, at } => self.admin(Admin::Split {
-                shard: shard.saturating_sub(1),
-                name_point: name_point(at, 0),
-                hash_point: hash_point(at).unwrap_or(0),
-            }),
+            FaultSpec::Split { shard, at } => {
+                let shard = shard.saturating_sub(1);
+                let (name_point, hash_point) = (name_point(at, 0), hash_point(at).unwrap_or(0));
+                self.admin(Admin::Split { shard, name_point, hash_point }, Admin::GiveUpMove)
+            }
             FaultSpec::Merge { shard, into } => {
-                self.admin(Admin::Merge { shard: shard.saturating_sub(1), into: into.saturating_sub(1) })
+                let (shard, into) = (shard.saturating_sub(1), into.saturating_sub(1));
+                self.admin(Admin::Merge { shard, into }, Admin::GiveUpMove)
+            }
+            FaultSpec::SchemaChange { shard } => {
+                let shard = shard.saturating_sub(1);
+                self.admin(Admin::ChangeSchema { shard }, Admin::GiveUpSchemaChange { shard })
             }
             FaultSpec::HotKey { share } => FaultKind::Control {
                 nodes: self.clients(),

@@ -221,6 +221,9 @@ fn on_mysql_message(server: &mut MySql, from: NodeId, message: SqlMessage, ctx: 
             server.on_execute(from, Execute { ticket, request, epoch, remaining, wait }, ctx);
         }
         SqlMessage::LagProbe => server.on_lag_probe(from, ctx),
+        SqlMessage::Lag { lag, .. } => server.on_lag(from, lag),
+        SqlMessage::Alter { number } => server.on_alter(from, number, ctx),
+        SqlMessage::GiveUpAlter { number } => server.on_give_up_alter(number, ctx),
         SqlMessage::Replicate { epoch, entry, source_sequence } => {
             server.on_replicate(from, epoch, &[entry], source_sequence, ctx);
         }
@@ -232,8 +235,8 @@ fn on_mysql_message(server: &mut MySql, from: NodeId, message: SqlMessage, ctx: 
             server.on_source_alive(from, epoch, sequence, local_time, ctx);
         }
         SqlMessage::Pull { position } => server.on_pull(from, position, ctx),
-        SqlMessage::SnapshotOffer { position, epochs, pages } => {
-            server.on_snapshot_offer(from, position, epochs, pages, ctx);
+        SqlMessage::SnapshotOffer { position, epochs, outline } => {
+            server.on_snapshot_offer(from, position, epochs, outline, ctx);
         }
         SqlMessage::SnapshotPull { page } => server.on_snapshot_pull(from, page, ctx),
         SqlMessage::SnapshotPage { page, rows } => server.on_snapshot_page(from, page, rows, ctx),

@@ -7,7 +7,7 @@ use crate::scenario::schema::{
 };
 use crate::sql::settings::{
     Breaker, BufferPool, Buffering, Cache, Encryption, Failover, Fencing, LogSync, Pool, ReadRouting,
-    Replication, Resharding, Retries, Services, SqlSettings, Storage,
+    Replication, Resharding, Retries, SchemaChange, Services, SqlSettings, Storage,
 };
 use crate::sql::shard_map::{KeyRange, ShardEntry, ShardMap, Sharding, name_point};
 use crate::workload::generator::Traffic;
@@ -121,6 +121,14 @@ pub(super) fn sql_settings(
             chunk_rows: sql.resharding.chunk_rows,
             chunk_every: ms(sql.resharding.chunk_every_ms),
             write_pause_max: ms(sql.resharding.write_pause_ms_max),
+        },
+        schema_change: SchemaChange {
+            online: sql.schema_change.online,
+            row_service: sql.schema_change.row_service.clone(),
+            chunk_rows: sql.schema_change.chunk_rows,
+            chunk_every: ms(sql.schema_change.chunk_every_ms),
+            lag_max: ms(sql.schema_change.lag_ms_max),
+            cut_over_max: ms(sql.schema_change.cut_over_ms_max),
         },
         services: Services {
             query_proxy: sql.query_proxy_service.clone(),

@@ -130,6 +130,11 @@ pub enum FaultSpec {
         /// The neighbour's number.
         into: u16,
     },
+    /// The schema of a shard's table changes; lifted, it is given up if it is not done.
+    SchemaChange {
+        /// The shard's number, from 1.
+        shard: u16,
+    },
 }
 
 impl FaultSpec {
@@ -169,6 +174,7 @@ impl FaultSpec {
             FaultSpec::HotKey { share } => format!("{} % on one key", percent(*share)),
             FaultSpec::Split { shard, at } => format!("shard {shard} split at {at}"),
             FaultSpec::Merge { shard, into } => format!("shard {shard} merged into shard {into}"),
+            FaultSpec::SchemaChange { shard } => format!("schema change of shard {shard}"),
         }
     }
 
@@ -190,6 +196,7 @@ impl FaultSpec {
             FaultSpec::HotKey { .. } => "hot_key",
             FaultSpec::Split { .. } => "split",
             FaultSpec::Merge { .. } => "merge",
+            FaultSpec::SchemaChange { .. } => "schema_change",
         }
     }
 
@@ -210,7 +217,8 @@ impl FaultSpec {
             FaultSpec::LoadSpike { .. }
             | FaultSpec::HotKey { .. }
             | FaultSpec::Split { .. }
-            | FaultSpec::Merge { .. } => Vec::new(),
+            | FaultSpec::Merge { .. }
+            | FaultSpec::SchemaChange { .. } => Vec::new(),
         }
     }
 }

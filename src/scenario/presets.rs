@@ -38,6 +38,7 @@ pub const PRESETS: &[Preset] = &[
     preset!("retry-storm"),
     preset!("scatter-gather"),
     preset!("hot-shard-split"),
+    preset!("schema-change"),
 ];
 
 /// The preset with this name.

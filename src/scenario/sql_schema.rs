@@ -84,6 +84,8 @@ pub struct SqlSection {
     pub spare_shards: u32,
     /// How a range of keys moves to another shard.
     pub resharding: ReshardingSection,
+    /// How the schema of a table is changed.
+    pub schema_change: SchemaChangeSection,
     /// Nodes that stand elsewhere than in turn.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub placement: Vec<PlacementSection>,
@@ -181,6 +183,7 @@ impl Default for SqlSection {
             hash_shards: None,
             spare_shards: 0,
             resharding: ReshardingSection::default(),
+            schema_change: SchemaChangeSection::default(),
             placement: Vec::new(),
             shard_proxies: 1,
             replicas: 1,
@@ -324,6 +327,38 @@ pub struct ReshardingSection {
 impl Default for ReshardingSection {
     fn default() -> Self {
         ReshardingSection { chunk_rows: 50, chunk_every_ms: 20.0, write_pause_ms_max: 500.0 }
+    }
+}
+
+/// How the schema of a table is changed. Defaults of the online change are gh-ost's (1.1), with a chunk and a pause for smaller tables.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct SchemaChangeSection {
+    /// By a copy beside the table; otherwise the table is locked until it is rewritten.
+    pub online: bool,
+    /// Core time to write one row as the new schema has it.
+    pub row_service: Distribution,
+    /// Rows that an online change copies at a time.
+    pub chunk_rows: u32,
+    /// Pause after them, so that the copy leaves room for queries.
+    pub chunk_every_ms: f64,
+    /// An online change pauses while a replica is further behind than this.
+    pub lag_ms_max: f64,
+    /// How long an online change locks the table at most, when it puts the new one in its place.
+    pub cut_over_ms_max: f64,
+}
+
+impl Default for SchemaChangeSection {
+    fn default() -> Self {
+        SchemaChangeSection {
+            online: true,
+            row_service: Distribution::constant_ms(0.2),
+            chunk_rows: 100,
+            chunk_every_ms: 20.0,
+            lag_ms_max: 1_500.0,
+            cut_over_ms_max: 3_000.0,
+        }
     }
 }
 

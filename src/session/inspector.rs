@@ -178,6 +178,10 @@ fn mysql_facts(run: &ClusterRun, node: NodeId, server: &MySql, fact: &mut impl F
             fact("Behind", format!("{lag:.1} ms"));
         }
     }
+    if let Some((rows, locks)) = server.schema_change() {
+        let lock = if locks { ", table locked" } else { "" };
+        fact("Schema change", format!("{rows} rows done{lock}"));
+    }
     if server.is_restoring() {
         fact("Copy", "being taken".to_string());
     }

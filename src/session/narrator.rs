@@ -255,6 +255,46 @@ fn tell_sql(run: &ClusterRun, event: &SqlEvent) -> Option<(Severity, String)> {
         SqlEvent::MoveAborted { source, .. } => {
             (Severity::Warning, format!("The move is given up: {} keeps its range.", shard_name(run, source)))
         }
+        SqlEvent::SchemaChangeBegins { shard, node, online: false, rows } => (
+            Severity::Warning,
+            format!(
+                "**{}** locks the table of {} and writes its {rows} {} anew, for a new schema: writes wait.",
+                name(run, node),
+                shard_name(run, shard),
+                plural(rows.into(), "row", "rows")
+            ),
+        ),
+        SqlEvent::SchemaChangeBegins { shard, node, online: true, rows } => (
+            Severity::Plain,
+            format!(
+                "**{}** copies the {rows} {} of {} to a table with the new schema, beside the old one.",
+                name(run, node),
+                plural(rows.into(), "row", "rows"),
+                shard_name(run, shard)
+            ),
+        ),
+        SqlEvent::SchemaChanged { shard, locked, .. } => (
+            Severity::Plain,
+            format!(
+                "{} has its new schema. Its table was locked for {:.0} ms; replicas follow.",
+                capital(&shard_name(run, shard)),
+                locked.as_ms_f64()
+            ),
+        ),
+        SqlEvent::CutOverPostponed { shard, .. } => (
+            Severity::Warning,
+            format!(
+                "The table of {} was locked for too long: writes go on, and the last step is tried again.",
+                shard_name(run, shard)
+            ),
+        ),
+        SqlEvent::SchemaChangeGivenUp { shard, .. } => (
+            Severity::Warning,
+            format!("The schema change is given up: {} keeps its table.", shard_name(run, shard)),
+        ),
+        SqlEvent::NoSuchShard { shard } => {
+            (Severity::Warning, format!("There is no shard {}: nothing is done.", u16::from(shard) + 1))
+        }
         SqlEvent::BufferingBegan { shard, node } => (
             Severity::Plain,
             format!(

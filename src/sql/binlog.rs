@@ -6,7 +6,7 @@
 //! history is a prefix of another's if its last transaction was written under
 //! an epoch that had not yet ended there.
 
-use crate::workload::operation::{Cell, KeyId};
+use crate::workload::operation::{Cell, KeyId, Versioned};
 
 /// Transactions that a log keeps at least; a replica further behind takes a snapshot.
 pub const BINLOG_ENTRIES_MAX: usize = 65_536;
@@ -41,6 +41,23 @@ pub enum Change {
     Import,
     /// Takes a row away that another shard has now.
     Remove,
+    /// Rebuilds the table as a schema change wants it; nothing else can write meanwhile.
+    Rebuild,
+    /// Creates an empty ghost table, in place of any that is there.
+    CreateGhost,
+    /// Writes a row of the ghost table.
+    Ghost,
+    /// Drops the ghost table.
+    DropGhost,
+    /// Puts the ghost table in place of the table.
+    Rename,
+}
+
+impl Change {
+    /// Whether it changes a row of the table.
+    pub fn is_of_a_row(self) -> bool {
+        matches!(self, Change::Write | Change::Import | Change::Remove)
+    }
 }
 
 /// One transaction.
@@ -69,18 +86,33 @@ impl Entry {
         self.position().sequence
     }
 
-    /// The row that it leaves behind.
+    /// The row that it leaves behind, in the table or its ghost.
     pub fn row(&self) -> Cell {
         match self.change {
-            Change::Write | Change::Import => self.cell,
             Change::Remove => Cell::default(),
+            _ => self.cell,
         }
+    }
+
+    /// The number of the schema change that it makes.
+    pub fn schema_change(&self) -> u64 {
+        self.cell.content.value
+    }
+
+    /// Rows that a replica has to write anew to execute it.
+    pub fn rebuilt_rows(&self) -> u32 {
+        if self.change == Change::Rebuild { self.cell.count } else { 0 }
     }
 
     /// Bytes in the log and on the wire.
     pub fn bytes(&self) -> u32 {
         40 + self.cell.bytes
     }
+}
+
+/// What a transaction carries that makes the schema change of a number; a rebuild writes so many rows anew.
+pub fn schema_cell(number: u64, rows: u32) -> Cell {
+    Cell { content: Versioned { value: number, version: 0 }, bytes: 0, count: rows }
 }
 
 /// Where an epoch starts: after the transaction with number `base`.

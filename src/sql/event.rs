@@ -141,6 +141,33 @@ pub enum SqlEvent {
         source: u8,
         target: u8,
     },
+    /// A primary begins to change the schema of a table with so many rows.
+    SchemaChangeBegins {
+        shard: u8,
+        node: NodeId,
+        online: bool,
+        rows: u32,
+    },
+    /// It is changed; writes had to wait for so long.
+    SchemaChanged {
+        shard: u8,
+        node: NodeId,
+        locked: SimDuration,
+    },
+    /// The last of an online change took too long: writes go on, and it is tried again later.
+    CutOverPostponed {
+        shard: u8,
+        node: NodeId,
+    },
+    /// It was given up; everything is as before.
+    SchemaChangeGivenUp {
+        shard: u8,
+        node: NodeId,
+    },
+    /// There is no such shard.
+    NoSuchShard {
+        shard: u8,
+    },
 }
 
 /// What an operator can ask of a SQL cluster.
@@ -150,16 +177,23 @@ pub enum Admin {
     Split { shard: u16, name_point: u32, hash_point: u32 },
     /// Moves all that a shard has to a neighbour.
     Merge { shard: u16, into: u16 },
-    /// Gives up what is under way.
-    Abort,
+    /// Gives up the move that is under way.
+    GiveUpMove,
+    /// Changes the schema of a shard's table.
+    ChangeSchema { shard: u16 },
+    /// Gives that up.
+    GiveUpSchemaChange { shard: u16 },
 }
 
 impl Admin {
     /// The shard that it is about.
     pub fn shard(self) -> u16 {
         match self {
-            Admin::Split { shard, .. } | Admin::Merge { shard, .. } => shard,
-            Admin::Abort => 0,
+            Admin::Split { shard, .. }
+            | Admin::Merge { shard, .. }
+            | Admin::ChangeSchema { shard, .. }
+            | Admin::GiveUpSchemaChange { shard } => shard,
+            Admin::GiveUpMove => 0,
         }
     }
 }
@@ -202,6 +236,13 @@ impl SqlEvent {
             }
             SqlEvent::MoveRefused { source } => word(26, source, NOBODY, 0),
             SqlEvent::MoveAborted { source, target } => word(25, source, NodeId(target.into()), 0),
+            SqlEvent::SchemaChangeBegins { shard, node, online, rows } => {
+                word(27, shard, node, u64::from(rows) << 1 | u64::from(online))
+            }
+            SqlEvent::SchemaChanged { shard, node, locked } => word(28, shard, node, locked.0),
+            SqlEvent::CutOverPostponed { shard, node } => word(29, shard, node, 0),
+            SqlEvent::SchemaChangeGivenUp { shard, node } => word(30, shard, node, 0),
+            SqlEvent::NoSuchShard { shard } => word(31, shard, NOBODY, 0),
         }
     }
 }
@@ -234,10 +275,14 @@ pub enum SqlTimer {
     Agreement,
     /// A failover may go on.
     Failover,
-    /// The next step of moving a range.
-    Move,
+    /// The next step of what an operator asked for.
+    Operation,
     /// A target copies the next rows, or asks again.
     Import,
+    /// The next step of the schema change of a number.
+    SchemaChange {
+        number: u64,
+    },
     /// A primary removes rows that are not its shard's any more.
     Cleanup,
     /// A replica looks whether its source is still there.
@@ -283,6 +328,8 @@ pub enum SqlToken {
     Recovered,
     /// Rows or transactions of a range that moves here can be written.
     Imported { id: u64 },
+    /// Rows are written anew, or transactions replayed on them, for the schema change of a number.
+    Altered { number: u64 },
     /// The new epoch is on disk.
     EpochStored { epoch: u32 },
     /// The snapshot is on disk.

@@ -3,6 +3,7 @@
 use super::binlog::{Entry, EpochStart, Position};
 use super::config_service::agreement::Agreement;
 use super::shard_map::{KeyRange, ShardEntry, ShardMap};
+use super::tables::Outline;
 use crate::engine::{NodeId, SimDuration, SimTime, Ticket, Transport};
 use crate::workload::operation::{Cell, HEADER_BYTES, KeyId, Request, Response};
 use std::rc::Rc;
@@ -43,6 +44,8 @@ pub struct Pong {
     pub initialised: bool,
     /// The move of a range that it takes part in; zero if none.
     pub moves: u64,
+    /// The schema change that it makes; zero if none.
+    pub alters: u64,
 }
 
 /// How far the copy of a range is.
@@ -86,7 +89,7 @@ pub enum SqlMessage {
     /// Source to replica, at an interval: still here, this far, at this time on its wall clock.
     SourceAlive { epoch: u32, sequence: u64, local_time: u64 },
     /// Source to replica: the position is not part of this history, or too old; take a copy.
-    SnapshotOffer { position: Position, epochs: Rc<[EpochStart]>, pages: u32 },
+    SnapshotOffer { position: Position, epochs: Rc<[EpochStart]>, outline: Outline },
     /// Replica to source: the next page of the copy.
     SnapshotPull { page: u32 },
     /// Source to replica: a page.
@@ -120,6 +123,12 @@ pub enum SqlMessage {
     Thaw { id: u64, attempt: u32 },
     /// Configuration service to MySQL: this move of a range is over.
     Forget { id: u64 },
+    /// Configuration service to a primary: make the schema change of this number, and say how far you are.
+    Alter { number: u64 },
+    /// And back, when it is made.
+    Altered { number: u64 },
+    /// Configuration service to a primary: nobody wants the schema change of this number any more.
+    GiveUpAlter { number: u64 },
     /// Target to source: rows of the range, from a place in the order of keys on.
     CopyPull { id: u64, range: KeyRange, from: u32 },
     /// And back: rows, where to go on (none at the end), and the last transaction executed before.

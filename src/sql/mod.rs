@@ -1,7 +1,7 @@
 //! The sharded SQL cluster.
 //!
 //! In the order in which a query meets them: [`query_proxy`], [`shard_proxy`]
-//! with its [`result_cache`], [`mysql`] with its [`binlog`]; beside them the
+//! with its [`result_cache`], [`mysql`] with its [`tables`] and [`binlog`]; beside them the
 //! [`config_service`], which holds the [`shard_map`]. [`message`], [`event`],
 //! [`record`] and [`settings`] are what they share.
 
@@ -18,3 +18,4 @@ pub mod result_cache;
 pub mod settings;
 pub mod shard_map;
 pub mod shard_proxy;
+pub mod tables;

@@ -7,8 +7,8 @@
 
 use super::binlog::{BINLOG_ENTRIES_MAX, Entry, EpochStart, Position, start_epoch};
 use super::config_service::agreement::ConfigState;
-use crate::engine::{PagedLog, PagedVec};
-use crate::workload::operation::Cell;
+use super::tables::Tables;
+use crate::engine::PagedLog;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -44,7 +44,7 @@ pub enum MySqlRecord {
 #[derive(Clone, Default)]
 pub struct MySqlDisk {
     /// As long as the highest key written needs.
-    pub rows: PagedVec<Cell>,
+    pub tables: Tables,
     pub log: Option<PagedLog<Entry>>,
     /// Where the rows were copied from a source, if they were: the log begins after it.
     copied_at: Position,
@@ -57,15 +57,10 @@ pub struct MySqlDisk {
 }
 
 impl MySqlDisk {
-    /// A copy of a source's rows, as of a position.
-    pub fn copied(
-        rows: PagedVec<Cell>,
-        position: Position,
-        epochs: Vec<EpochStart>,
-        epoch: u32,
-    ) -> MySqlDisk {
+    /// A copy of a source's tables, as of a position.
+    pub fn copied(tables: Tables, position: Position, epochs: Vec<EpochStart>, epoch: u32) -> MySqlDisk {
         MySqlDisk {
-            rows,
+            tables,
             log: Some(PagedLog::starting_at(position.sequence + 1, BINLOG_ENTRIES_MAX)),
             copied_at: position,
             prepared: VecDeque::new(),
@@ -87,7 +82,7 @@ impl MySqlDisk {
                 self.to_recover += 1;
                 let logged = self.binlog().get(entry.sequence()).map(Entry::position);
                 if logged == Some(entry.position()) {
-                    self.write_row(&entry);
+                    self.tables.execute(&entry);
                 } else if logged.is_none() {
                     self.prepared.push_back(entry);
                 }
@@ -96,13 +91,14 @@ impl MySqlDisk {
                 self.push(entry);
                 if self.prepared.front().is_some_and(|first| first.position() == entry.position()) {
                     self.prepared.pop_front();
-                    self.write_row(&entry);
+                    self.tables.execute(&entry);
                 }
             }
             MySqlRecord::Relay(entry) => {
                 self.push(entry);
-                self.to_recover += 1;
-                self.write_row(&entry);
+                // A rebuild begins anew.
+                self.to_recover += 1 + u64::from(entry.rebuilt_rows());
+                self.tables.execute(&entry);
             }
             MySqlRecord::RolledBack => self.prepared.clear(),
             MySqlRecord::Checkpoint => self.to_recover = 0,
@@ -126,12 +122,6 @@ impl MySqlDisk {
             let start = EpochStart { epoch: position.epoch, base: position.sequence - 1 };
             start_epoch(&mut self.epochs, start);
         }
-    }
-
-    fn write_row(&mut self, entry: &Entry) {
-        let key = entry.key as usize;
-        self.rows.extend_to(key + 1, Cell::default());
-        *self.rows.get_mut(key).expect("the table was just extended") = entry.row();
     }
 }
 

@@ -178,6 +178,22 @@ pub struct Resharding {
     pub write_pause_max: SimDuration,
 }
 
+/// Changing the schema of a table.
+#[derive(Clone, Debug)]
+pub struct SchemaChange {
+    /// By a copy beside the table, in place of a lock on it.
+    pub online: bool,
+    /// Core time to write one row anew.
+    pub row_service: Distribution,
+    /// Rows that an online change copies at a time, and the pause after them.
+    pub chunk_rows: u32,
+    pub chunk_every: SimDuration,
+    /// It pauses while a replica is further behind.
+    pub lag_max: SimDuration,
+    /// How long it locks the table at most.
+    pub cut_over_max: SimDuration,
+}
+
 /// Core times.
 #[derive(Clone, Debug)]
 pub struct Services {
@@ -222,6 +238,7 @@ pub struct SqlSettings {
     pub storage: Storage,
     pub encryption: Encryption,
     pub resharding: Resharding,
+    pub schema_change: SchemaChange,
     pub services: Services,
 }
 

@@ -142,7 +142,7 @@ pub enum Cause {
     NoPrimary,
     /// The primary's lease has run out.
     LeaseLost,
-    /// Another transaction held the row for too long, or too many waited for it.
+    /// Another transaction held the row, or a schema change the table, for too long, or too many waited for it.
     RowLocked,
     /// The deadline had passed before anybody began with it.
     DeadlinePassed,
@@ -190,7 +190,7 @@ impl Cause {
             Cause::StaleMap => "shard map was old",
             Cause::NoPrimary => "shard has no primary",
             Cause::LeaseLost => "refused: the primary's lease ran out",
-            Cause::RowLocked => "row was locked too long",
+            Cause::RowLocked => "row or table was locked too long",
             Cause::DeadlinePassed => "deadline had passed before it began",
             Cause::CircuitOpen => "failed fast: circuit breaker open",
             Cause::PoolTimedOut => "no connection became free",

@@ -360,6 +360,7 @@ impl Server {
                     has_source: self.source.is_some(),
                     initialised: self.initialised,
                     moves: 0,
+                    alters: 0,
                 };
                 ctx.send(from, SqlMessage::Pong(pong));
             }

@@ -20,6 +20,7 @@ mod queueing;
 mod recorded;
 mod resharding;
 mod scenario_errors;
+mod schema_change;
 mod session;
 mod small_world;
 mod sql_mechanisms;

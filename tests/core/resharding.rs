@@ -1,7 +1,7 @@
 //! Moving ranges of keys between shards while they serve.
 
 use faultline::cluster::run::ClusterRun;
-use faultline::engine::{Purpose, SimDuration, Stream};
+use faultline::engine::{Distribution, Purpose, SimDuration, Stream};
 use faultline::scenario::fault::{FaultSpec, ScheduledFault, Selector};
 use faultline::scenario::parse::parse;
 use faultline::scenario::schema::{ClusterSection, FencingMode, ReplicationMode, Scenario};
@@ -10,7 +10,7 @@ use faultline::sql::shard_map::ShardMap;
 use faultline::workload::operation::Outcome;
 use serde_json::{Value, json};
 
-fn scenario(cluster: Value, faults: Value) -> Scenario {
+pub fn scenario(cluster: Value, faults: Value) -> Scenario {
     let scenario = json!({
         "version": 1, "name": "move", "title": "Move", "duration_ms": 30000,
         "workload": {"clients": 6, "rate_per_s": 300, "reads": 0.5, "keys": 600, "zipf_theta": 0.5},
@@ -19,7 +19,7 @@ fn scenario(cluster: Value, faults: Value) -> Scenario {
     parse(&scenario.to_string()).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn run(scenario: Scenario) -> Session {
+pub fn run(scenario: Scenario) -> Session {
     let mut session = Session::open(scenario, None, Vec::new(), None).expect("it is valid");
     session.without_checkpoints();
     session.keep_history();
@@ -38,7 +38,7 @@ fn map(run: &ClusterRun) -> &ShardMap {
 }
 
 /// Every row that was ever acknowledged is at the primary of its shard, as new as was acknowledged, and at no other.
-fn every_row_once(run: &ClusterRun) -> Result<(), String> {
+pub fn every_row_once(run: &ClusterRun) -> Result<(), String> {
     let (world, map) = (run.world(), map(run));
     let keys = &run.blueprint().traffic.keys;
     for key in 0..keys.len() as u32 {
@@ -63,7 +63,7 @@ fn every_row_once(run: &ClusterRun) -> Result<(), String> {
     Ok(())
 }
 
-fn failed(run: &ClusterRun) -> usize {
+pub fn failed(run: &ClusterRun) -> usize {
     run.history().filter(|op| op.completed.is_some() && op.outcome != Outcome::Ok).count()
 }
 
@@ -145,6 +145,18 @@ fn a_move_that_is_lifted_at_any_moment_leaves_every_row_once() {
     assert!((1..40).contains(&done), "{done} of 40 were done before they were lifted");
 }
 
+fn add_schema_change(scenario: &mut Scenario, dice: &mut Stream) {
+    let at_ms = 3_500.0 + f64::from(dice.below(3_000));
+    let for_ms = dice.chance(0.3).then(|| 100.0 + f64::from(dice.below(3_000)));
+    let fault = FaultSpec::SchemaChange { shard: 1 + dice.below(2) as u16 };
+    scenario.faults.push(ScheduledFault { at_ms, for_ms, fault });
+    if let ClusterSection::ShardedSql(sql) = &mut scenario.clusters[0] {
+        sql.schema_change.online = dice.chance(0.7);
+        sql.schema_change.chunk_rows = 20;
+        sql.schema_change.row_service = Distribution::constant_ms(1.0);
+    }
+}
+
 /// Crashes, pauses and cuts in the middle of it.
 fn check_broken(seed: u64) {
     let mut dice = Stream::new(seed, Purpose::Swarm, 9);
@@ -159,6 +171,10 @@ fn check_broken(seed: u64) {
     let split = FaultSpec::Split { shard: 1, at: "N".to_string() };
     let for_ms = dice.chance(0.3).then(|| 100.0 + f64::from(dice.below(6_000)));
     scenario.faults.push(ScheduledFault { at_ms: 4_000.0, for_ms, fault: split });
+    // A schema change gets in the way of the move, and the move in its way.
+    if dice.chance(0.5) {
+        add_schema_change(&mut scenario, &mut dice);
+    }
     for _ in 0..1 + dice.below(4) {
         let at_ms = 4_000.0 + f64::from(dice.below(4_000));
         let for_ms = Some(20.0 + f64::from(dice.below(2_500)));

@@ -302,3 +302,20 @@ fn a_split_relieves_a_hot_shard_and_not_a_hot_row() {
         );
     }
 }
+
+#[test]
+fn an_online_schema_change_goes_on_while_a_blocking_one_stops_writes_and_replicas() {
+    for seed in SEEDS {
+        let session = session(preset("schema-change"), seed);
+        let [blocking, online] = &RunReport::of(&session, None, None).clusters[..] else { panic!("two") };
+        // Half of the operations are writes, and those wait for the table.
+        let while_locked = success_between(&session, 0, 10.5, 12.5);
+        assert!((0.4..0.6).contains(&while_locked), "while the table was locked: {while_locked}");
+        assert!(success(online) > 0.999, "{}", success(online));
+        assert!(online.latency_ms.write.p99.is_some_and(|p99| p99 < 20.0));
+        let (lag_blocking, lag_online) = (blocking.replication_lag_ms_max, online.replication_lag_ms_max);
+        assert!(lag_blocking.is_some_and(|lag| lag > 3_000.0), "{lag_blocking:?}");
+        assert!(lag_online.is_some_and(|lag| lag < 200.0), "{lag_online:?}");
+        assert!(blocking.stale_reads > 20 * online.stale_reads.max(1), "the replica repeats the change");
+    }
+}

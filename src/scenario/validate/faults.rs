@@ -72,6 +72,7 @@ fn fault(known: &Known, path: &str, fault: &FaultSpec) -> Checked {
             let is_name = super::sharded_sql::range_end(&at("at"), place);
             if hash_point(&place.to_ascii_lowercase()).is_some() { Ok(()) } else { is_name.map(|_| ()) }
         }
+        FaultSpec::SchemaChange { shard } => whole(&at("shard"), u32::from(*shard), 1, SHARDS_MAX),
         FaultSpec::Merge { shard, into } => {
             whole(&at("shard"), u32::from(*shard), 1, SHARDS_MAX)?;
             whole(&at("into"), u32::from(*into), 1, SHARDS_MAX)?;

@@ -23,6 +23,7 @@ pub(super) fn check(path: &str, sql: &SqlSection, prices: &PriceSheet) -> Checke
     between(&at("resharding.chunk_every_ms"), sql.resharding.chunk_every_ms, 0.0, INTERVAL_MS_MAX)?;
     let pause = sql.resharding.write_pause_ms_max;
     between(&at("resharding.write_pause_ms_max"), pause, TIMEOUT_MS_MIN, SPAN_MS_MAX)?;
+    schema_change(path, sql)?;
     whole(&at("shard_proxies"), sql.shard_proxies, 1, SHARD_PROXIES_MAX)?;
     whole(&at("replicas"), sql.replicas, 0, REPLICAS_MAX)?;
     config_nodes(&at("config_nodes"), sql.config_nodes)?;
@@ -68,6 +69,16 @@ pub(super) fn check(path: &str, sql: &SqlSection, prices: &PriceSheet) -> Checke
         distribution(&at(field), service)?;
     }
     Ok(())
+}
+
+fn schema_change(path: &str, sql: &SqlSection) -> Checked {
+    let at = |field: &str| format!("{path}.schema_change.{field}");
+    let change = &sql.schema_change;
+    distribution(&at("row_service"), &change.row_service)?;
+    whole(&at("chunk_rows"), change.chunk_rows, 1, CHUNK_ROWS_MAX)?;
+    between(&at("chunk_every_ms"), change.chunk_every_ms, 0.0, INTERVAL_MS_MAX)?;
+    between(&at("lag_ms_max"), change.lag_ms_max, 0.0, SPAN_MS_MAX)?;
+    between(&at("cut_over_ms_max"), change.cut_over_ms_max, TIMEOUT_MS_MIN, SPAN_MS_MAX)
 }
 
 fn config_nodes(field: &str, count: u32) -> Checked {

@@ -48,6 +48,13 @@ pub struct Moving {
     pub range: KeyRange,
 }
 
+impl Moving {
+    /// Whether a shard gives or gets it.
+    pub fn takes_part(&self, shard: usize) -> bool {
+        usize::from(self.source) == shard || usize::from(self.target) == shard
+    }
+}
+
 impl ConfigState {
     fn place(&self) -> (u32, u64) {
         (self.term, self.number)

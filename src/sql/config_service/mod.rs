@@ -24,9 +24,10 @@
 pub mod agreement;
 mod failover;
 mod resharding;
+mod schema_change;
 
 use super::binlog::Position;
-use super::event::{SqlEvent, SqlHost, SqlTimer, SqlToken};
+use super::event::{Admin, SqlEvent, SqlHost, SqlTimer, SqlToken};
 use super::message::{Pong, SqlMessage};
 use super::record::ConfigDisk;
 use super::settings::{Fencing, SqlSettings};
@@ -40,6 +41,8 @@ use std::rc::Rc;
 
 /// How long it takes until a machine is off.
 const POWER_SWITCH: SimDuration = SimDuration::from_ms(100);
+/// How often the leader looks after what an operator asked for.
+const LOOK_EVERY: SimDuration = SimDuration::from_ms(20);
 
 /// What the leader knows of one MySQL node.
 #[derive(Clone, Debug)]
@@ -60,6 +63,9 @@ pub struct ConfigService {
     health: Vec<Health>,
     failovers: Vec<Failover>,
     resharding: Resharding,
+    /// By shard: the number of the one that an operator asked for and that is not done.
+    schema_changes: Vec<Option<u64>>,
+    operation_timer_set: bool,
     round: u32,
     /// The term in which it last began to act as leader.
     acts_in: u32,
@@ -81,6 +87,8 @@ impl ConfigService {
             member: Member::new(Rc::clone(&settings), place),
             announced: Rc::clone(map),
             resharding: Resharding::default(),
+            schema_changes: vec![None; map.shards.len()],
+            operation_timer_set: false,
             round: 0,
             acts_in: 0,
             settings,
@@ -140,7 +148,7 @@ impl ConfigService {
             }
             SqlTimer::HealthCheck { round } if self.acts(ctx) => self.check_round(round, ctx),
             SqlTimer::Failover => self.go_on(ctx),
-            SqlTimer::Move => self.move_timer(ctx),
+            SqlTimer::Operation => self.operation_timer(ctx),
             _ => {}
         }
         self.look_at_agreement(ctx);
@@ -170,12 +178,43 @@ impl ConfigService {
             SqlMessage::Frozen { id, attempt, sequence, digest } if self.acts(ctx) => {
                 self.on_frozen(from, id, attempt, (sequence, digest), ctx);
             }
+            SqlMessage::Altered { number } if self.acts(ctx) => self.on_altered(from, number),
             SqlMessage::LeaseRequest { epoch, asked } if self.acts(ctx) => {
                 self.on_lease_request(from, epoch, asked, ctx);
             }
             _ => {}
         }
         self.look_at_agreement(ctx);
+    }
+
+    /// An operator asks for something, or takes it back.
+    pub fn on_admin<P: SqlHost>(&mut self, admin: Admin, ctx: &mut Context<P>) {
+        match admin {
+            Admin::Split { .. } | Admin::Merge { .. } => self.resharding.want(Some(admin)),
+            Admin::GiveUpMove => self.resharding.want(None),
+            Admin::ChangeSchema { shard } => self.want_schema_change(shard, ctx),
+            Admin::GiveUpSchemaChange { shard } => self.give_up_schema_change(shard),
+        }
+        self.set_operation_timer(ctx);
+    }
+
+    fn set_operation_timer<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
+        if !self.operation_timer_set {
+            self.operation_timer_set = true;
+            ctx.set_timer(LOOK_EVERY, SqlTimer::Operation);
+        }
+    }
+
+    /// Looks how far what an operator asked for is.
+    fn operation_timer<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
+        self.operation_timer_set = false;
+        if self.acts(ctx) {
+            self.drive_move(ctx);
+            self.drive_schema_changes(ctx);
+        }
+        if self.moves_are_due() || self.wants_schema_change() {
+            self.set_operation_timer(ctx);
+        }
     }
 
     fn acts<P: SqlHost>(&self, ctx: &Context<P>) -> bool {
@@ -267,6 +306,21 @@ impl ConfigService {
         }
     }
 
+    fn shard_of(&self, node: NodeId) -> Option<usize> {
+        self.health.iter().find(|health| health.node == node).map(|health| health.shard)
+    }
+
+    /// Whether a shard's primary is well, and nothing is done about it.
+    fn is_quiet(&self, shard: usize) -> bool {
+        let entry = &self.map().shards[shard];
+        let health = self.health.iter().find(|health| health.node == entry.primary);
+        let is_well = health.is_some_and(|health| {
+            health.missed == 0
+                && health.answered.is_some_and(|pong| pong.primary && pong.epoch == entry.epoch)
+        });
+        is_well && entry.serving && self.failovers[shard].phase == Phase::Watched
+    }
+
     fn missed(&self, node: NodeId) -> u32 {
         self.health.iter().find(|health| health.node == node).map_or(0, |health| health.missed)
     }
@@ -306,6 +360,7 @@ impl ConfigService {
             }
         }
         self.tell_if_over(from, pong.moves, ctx);
+        self.tell_if_unwanted(from, pong.alters, ctx);
         let is_target = phase.target().is_some_and(|(target, _)| target == from);
         let knows = pong.epoch >= epoch && (pong.primary || pong.has_source);
         if !knows && !is_target && from != primary {
@@ -501,8 +556,7 @@ impl ConfigService {
     }
 
     fn on_promoted<P: SqlHost>(&mut self, from: NodeId, epoch: u32, ctx: &mut Context<P>) {
-        let Some(shard) = self.health.iter().find(|health| health.node == from).map(|health| health.shard)
-        else {
+        let Some(shard) = self.shard_of(from) else {
             return;
         };
         let Phase::Promoting { target, epoch: expected, .. } = self.failovers[shard].phase else {
@@ -547,8 +601,7 @@ impl ConfigService {
         let Fencing::Lease(length) = self.settings.failover.fencing else {
             return;
         };
-        let Some(shard) = self.health.iter().find(|health| health.node == from).map(|health| health.shard)
-        else {
+        let Some(shard) = self.shard_of(from) else {
             return;
         };
         let entry = &self.map().shards[shard];

@@ -20,12 +20,10 @@ use super::ConfigService;
 use super::agreement::Moving;
 use super::failover::Phase;
 use crate::engine::{Context, NodeId, SimDuration, SimTime};
-use crate::sql::event::{Admin, SqlEvent, SqlHost, SqlTimer};
+use crate::sql::event::{Admin, SqlEvent, SqlHost};
 use crate::sql::message::{ImportProgress, SqlMessage};
 use crate::sql::shard_map::{KeyRange, ShardEntry, Sharding};
 
-/// How often the leader asks how far it is.
-const LOOK_EVERY: SimDuration = SimDuration::from_ms(20);
 /// The source is frozen when so few transactions are missing.
 const NEARLY_THERE: u64 = 1_000;
 /// After a pause that took too long, the next one is tried after this; so often at most.
@@ -40,7 +38,12 @@ pub(super) struct Resharding {
     stage: Stage,
     pauses: u32,
     not_before: SimTime,
-    timer_set: bool,
+}
+
+impl Resharding {
+    pub fn want(&mut self, wanted: Option<Admin>) {
+        self.wanted = wanted;
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -56,35 +59,12 @@ enum Stage {
 }
 
 impl ConfigService {
-    /// An operator asks for something, or takes it back.
-    pub fn on_admin<P: SqlHost>(&mut self, admin: Admin, ctx: &mut Context<P>) {
-        self.resharding.wanted = (admin != Admin::Abort).then_some(admin);
-        self.set_move_timer(ctx);
-    }
-
-    fn set_move_timer<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
-        if !self.resharding.timer_set {
-            self.resharding.timer_set = true;
-            ctx.set_timer(LOOK_EVERY, SqlTimer::Move);
-        }
-    }
-
-    pub(super) fn move_timer<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
-        self.resharding.timer_set = false;
-        if self.acts(ctx) {
-            self.drive_move(ctx);
-        }
-        if self.resharding.wanted.is_some() || self.member.newest().moving.is_some() {
-            self.set_move_timer(ctx);
-        }
-    }
-
     /// A new leader gives up what it finds half done, and begins anew if it is still wanted.
     pub(super) fn inherit_move<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
         if self.member.newest().moving.is_some() {
             self.abort_move(ctx);
         }
-        self.set_move_timer(ctx);
+        self.set_operation_timer(ctx);
     }
 
     /// The move that is agreed on, unless another state is about to replace it.
@@ -92,7 +72,12 @@ impl ConfigService {
         self.member.agreed().moving.filter(|moving| self.member.newest().moving == Some(*moving))
     }
 
-    fn drive_move<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
+    /// Whether something moves or is to.
+    pub(super) fn moves_are_due(&self) -> bool {
+        self.resharding.wanted.is_some() || self.member.newest().moving.is_some()
+    }
+
+    pub(super) fn drive_move<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
         let Some(moving) = self.moving() else {
             if self.member.newest().moving.is_none()
                 && self.member.newest().number == self.member.agreed().number
@@ -141,16 +126,8 @@ impl ConfigService {
             ctx.output(SqlEvent::MoveRefused { source: wanted.shard() as u8 });
             return;
         };
-        let quiet = [source, target].iter().all(|shard| {
-            let entry = &self.map().shards[usize::from(*shard)];
-            let health = self.health.iter().find(|health| health.node == entry.primary);
-            let is_well = health.is_some_and(|health| {
-                health.missed == 0
-                    && health.answered.is_some_and(|pong| pong.primary && pong.epoch == entry.epoch)
-            });
-            is_well && entry.serving && self.failovers[usize::from(*shard)].phase == Phase::Watched
-        });
-        if !quiet {
+        let is_free = |shard: u16| self.is_quiet(usize::from(shard)) && !self.is_altered(usize::from(shard));
+        if !is_free(source) || !is_free(target) {
             return;
         }
         self.resharding.stage = Stage::Copying;
@@ -188,7 +165,7 @@ impl ConfigService {
                     || range.to.checked_add(1) == Some(other.from);
                 (shard != into && adjacent).then_some((shard, into, range))
             }
-            Admin::Abort => None,
+            Admin::GiveUpMove | Admin::ChangeSchema { .. } | Admin::GiveUpSchemaChange { .. } => None,
         }
     }
 
@@ -223,7 +200,7 @@ impl ConfigService {
         let Some(moving) = self.member.newest().moving else {
             return false;
         };
-        let takes_part = usize::from(moving.source) == shard || usize::from(moving.target) == shard;
+        let takes_part = moving.takes_part(shard);
         if takes_part {
             self.abort_move(ctx);
         }

@@ -82,6 +82,10 @@ impl MySql {
             self.refuse(&asked, Cause::Overloaded, ctx);
             return;
         }
+        if self.table_is_locked() {
+            self.wait_for_table(asked, ctx);
+            return;
+        }
         let key = asked.request.key;
         match self.locks.ask(key, self.settings.storage.row_queue_max as usize) {
             Lock::Granted => self.write(asked, ctx),
@@ -271,6 +275,7 @@ impl MySql {
             self.unlock(asked.request.key, ctx);
         }
         self.tell_frozen(ctx);
+        self.go_on_with_schema_change(ctx);
     }
 
     fn unlock<P: SqlHost>(&mut self, key: u32, ctx: &mut Context<P>) {

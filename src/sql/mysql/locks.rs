@@ -1,15 +1,17 @@
-//! Row locks: a row is held by one transaction from when it is written until it
-//! is committed, and others wait for it in the order in which they came.
+//! Locks: a row is held by one transaction from when it is written until it
+//! is committed, and others wait for it in the order in which they came. The
+//! table is held by a schema change, and writes wait for it likewise.
 
 use crate::engine::Ticket;
 use crate::engine::table::Table;
 use crate::workload::operation::KeyId;
 use std::collections::VecDeque;
 
-/// Rows that are held, and who waits for each.
+/// Rows that are held, and who waits for each, and for the table.
 #[derive(Clone, Default)]
-pub struct RowLocks {
+pub struct Locks {
     held: Table<VecDeque<Ticket>>,
+    table_queue: Vec<Ticket>,
 }
 
 /// What a transaction gets.
@@ -22,7 +24,7 @@ pub enum Lock {
     TooMany,
 }
 
-impl RowLocks {
+impl Locks {
     /// Asks for a row.
     pub fn ask(&mut self, key: KeyId, queue_max: usize) -> Lock {
         match self.held.get_mut(key.into()) {
@@ -55,6 +57,22 @@ impl RowLocks {
     /// Nobody holds or waits for anything any more.
     pub fn clear(&mut self) {
         self.held.clear();
+        self.table_queue.clear();
+    }
+
+    /// Whether no row is held.
+    pub fn is_free(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Waits for the table.
+    pub fn wait_for_table(&mut self, waiter: Ticket) {
+        self.table_queue.push(waiter);
+    }
+
+    /// Whoever waited for the table, in the order in which they came.
+    pub fn take_table_queue(&mut self) -> Vec<Ticket> {
+        std::mem::take(&mut self.table_queue)
     }
 
     /// Rows that somebody waits for.

@@ -13,7 +13,9 @@
 //! many applier workers that commit in order and run transactions side by side
 //! unless they write the same row (`WRITESET`); a copy of everything for a node
 //! whose history is not a prefix of its source's (the CLONE plugin), whose
-//! errant transactions are counted and named. A node that restarts is read-only
+//! errant transactions are counted and named; schema changes, blocking (`ALTER
+//! TABLE … ALGORITHM=COPY`, which replicas repeat) or online (gh-ost 1.1: a ghost
+//! table, the binlog replayed on it, a short lock). A node that restarts is read-only
 //! until the configuration service says what it is. With fencing by lease it
 //! takes queries as primary only while it has one.
 //!
@@ -31,10 +33,11 @@ mod locks;
 mod moving;
 mod query;
 mod replica;
+mod schema_change;
 mod source;
 
 use crate::engine::disk::File;
-use crate::engine::{Context, NodeId, PagedLog, PagedVec, PendingTable, SimDuration, SimTime, Stream};
+use crate::engine::{Context, NodeId, PagedLog, PendingTable, SimDuration, SimTime, Stream};
 use crate::sql::binlog::{BINLOG_ENTRIES_MAX, Entry, EpochStart, Position, start_epoch};
 use crate::sql::event::{SqlEvent, SqlHost, SqlTimer, SqlToken};
 use crate::sql::message::{Pong, SqlMessage};
@@ -42,15 +45,17 @@ use crate::sql::record::{MySqlDisk, MySqlRecord, SqlRecord};
 use crate::sql::settings::{Fencing, LogSync, SqlSettings};
 use crate::sql::shard_map::{KeyRange, ShardEntry};
 use crate::sql::shard_proxy::DROP_SERVICE;
+use crate::sql::tables::Tables;
 use crate::workload::operation::{Cell, OperationKind};
 use buffer_pool::BufferPool;
 use commit::Pipeline;
-use locks::RowLocks;
+use locks::Locks;
 use moving::{Cleanup, Frozen, Import};
 pub use moving::{CopiedRows, Replayed};
 pub use query::Execute;
 use query::{Asked, Suspended, WaitingReads};
 use replica::{Applying, Restoring};
+use schema_change::SchemaChange;
 use source::Subscriber;
 use std::rc::Rc;
 
@@ -97,7 +102,7 @@ pub struct MySql {
     range: Option<KeyRange>,
     /// False after a restart, until it is told.
     knows_range: bool,
-    rows: PagedVec<Cell>,
+    tables: Tables,
     buffer_pool: Option<BufferPool>,
     /// All it has, executed or not.
     log: PagedLog<Entry>,
@@ -106,13 +111,14 @@ pub struct MySql {
     suspended: PendingTable<Suspended>,
     // As primary.
     pipeline: Pipeline,
-    locks: RowLocks,
+    locks: Locks,
     lock_waiters: PendingTable<Asked>,
     subscribers: Vec<Subscriber>,
     lease_until: SimTime,
     lease_told: bool,
     /// The epoch before this one, if it was primary then too and only its number was raised.
     epoch_before: Option<u32>,
+    schema_change: Option<SchemaChange>,
     frozen: Option<Frozen>,
     import: Option<Import>,
     /// Moves, and attempts to freeze, up to this one are over.
@@ -145,19 +151,20 @@ impl MySql {
             told_version: 0,
             range: None,
             knows_range: false,
-            rows: PagedVec::filled(Cell::default(), keys),
+            tables: Tables::empty(keys),
             buffer_pool: storage.buffer_pool.map(|pool| BufferPool::new(pool, &settings.keys)),
             log: PagedLog::starting_at(1, BINLOG_ENTRIES_MAX),
             executed: Position::default(),
             epochs: Vec::new(),
             suspended: PendingTable::new(SimDuration::from_ms(60_000), SUSPENDED_MAX),
             pipeline: Pipeline::default(),
-            locks: RowLocks::default(),
+            locks: Locks::default(),
             lock_waiters: PendingTable::new(storage.lock_wait_timeout, SUSPENDED_MAX),
             subscribers: Vec::new(),
             lease_until: SimTime::ZERO,
             lease_told: false,
             epoch_before: None,
+            schema_change: None,
             frozen: None,
             import: None,
             over: (0, 0),
@@ -198,9 +205,10 @@ impl MySql {
                 OperationKind::Read | OperationKind::Join => services.read.sample(stream),
             },
             SqlMessage::SnapshotPull { .. } | SqlMessage::SnapshotPage { .. } => SNAPSHOT_PAGE_SERVICE,
-            SqlMessage::Ping { .. } | SqlMessage::Promote { .. } | SqlMessage::Shard { .. } => {
-                CONTROL_SERVICE
-            }
+            SqlMessage::Ping { .. }
+            | SqlMessage::Promote { .. }
+            | SqlMessage::Shard { .. }
+            | SqlMessage::Alter { .. } => CONTROL_SERVICE,
             // A replica's applier pays for what arrives, when it executes it.
             _ => SimDuration::ZERO,
         }
@@ -284,8 +292,13 @@ impl MySql {
             .then_some(self.lease_until)
     }
 
+    /// The number of the last schema change that was made here; zero if there was none.
+    pub fn schema(&self) -> u64 {
+        self.tables.schema()
+    }
+
     pub fn row(&self, key: u32) -> Cell {
-        self.rows.get(key as usize).copied().unwrap_or_default()
+        self.tables.row(key)
     }
 
     pub fn on_start<P: SqlHost>(&mut self, disk: &MySqlDisk, ctx: &mut Context<P>) {
@@ -329,8 +342,8 @@ impl MySql {
     fn recover<P: SqlHost>(&mut self, disk: &MySqlDisk, ctx: &mut Context<P>) {
         self.epoch = disk.epoch;
         self.epochs = disk.epochs.clone();
-        self.rows = disk.rows.clone();
-        self.rows.extend_to(self.settings.keys.len(), Cell::default());
+        self.tables = disk.tables.clone();
+        self.tables.extend_to(self.settings.keys.len());
         if let Some(log) = &disk.log {
             self.log = log.clone();
         }
@@ -391,6 +404,7 @@ impl MySql {
             SqlTimer::WaitTimeOut => self.wait_time_out(ctx),
             SqlTimer::Import => self.import_timer(ctx),
             SqlTimer::Cleanup => self.cleanup_timer(ctx),
+            SqlTimer::SchemaChange { number } => self.schema_change_timer(number, ctx),
             _ => {}
         }
     }
@@ -409,6 +423,7 @@ impl MySql {
             SqlToken::PageRead { operation } => self.page_read(operation, ctx),
             SqlToken::Recovered => self.recover_next(ctx),
             SqlToken::Imported { id } => self.imported(id, ctx),
+            SqlToken::Altered { number } => self.altered(number, ctx),
             SqlToken::EpochStored { epoch } => self.epoch_stored(epoch, ctx),
             SqlToken::SnapshotStored => self.snapshot_stored(ctx),
             SqlToken::StateStored { .. } => {}
@@ -422,7 +437,7 @@ impl MySql {
             self.executed.sequence + 1,
             "transactions are executed in order, without a gap"
         );
-        *self.rows.get_mut(entry.key as usize).expect("a key of the key space") = entry.row();
+        self.tables.execute(entry);
         self.executed = entry.position();
     }
 
@@ -440,6 +455,7 @@ impl MySql {
             has_source: self.source().is_some(),
             initialised: !self.epochs.is_empty() && self.restoring.is_none(),
             moves: self.moves(),
+            alters: self.alters(),
         })
     }
 
@@ -568,6 +584,7 @@ impl MySql {
     /// Stops being primary. What it had begun stays in its history, as MySQL's recovery
     /// would have it; nobody is told, so those outcomes are unknown.
     fn step_down<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
+        self.schema_change = None;
         self.give_up_transactions(ctx);
         self.frozen = None;
         self.import = None;

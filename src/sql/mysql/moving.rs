@@ -126,7 +126,11 @@ impl MySql {
         ctx: &mut Context<P>,
     ) {
         // A message that was held back on its way can be of an attempt that is over.
-        if !self.is_primary() || self.is_recovering() || (id, attempt) <= self.over {
+        if !self.is_primary()
+            || self.is_recovering()
+            || self.schema_change.is_some()
+            || (id, attempt) <= self.over
+        {
             return;
         }
         if self.frozen.as_ref().is_none_or(|frozen| (frozen.id, frozen.attempt) != (id, attempt)) {
@@ -197,7 +201,8 @@ impl MySql {
         let in_log = after + 1 >= self.log.first() && after <= end;
         let entries = in_log.then(|| {
             let all = (after + 1..=upto).filter_map(|sequence| self.log.get(sequence).copied());
-            all.filter(|entry| range.contains(self.settings.point(entry.key))).collect::<Rc<[Entry]>>()
+            all.filter(|entry| entry.change.is_of_a_row() && range.contains(self.settings.point(entry.key)))
+                .collect::<Rc<[Entry]>>()
         });
         ctx.send(target, SqlMessage::Replay { id, after, entries, upto, end });
     }
@@ -217,7 +222,8 @@ impl MySql {
         // its own already must not be overwritten. A server that restarted has to hear first which it has.
         let is_own = self.range.is_some_and(|own| own.contains(range.from) || own.contains(range.to));
         let is_over = (id, 0) <= self.over;
-        if !self.is_primary() || self.is_recovering() || !self.knows_range || is_own || is_over {
+        let is_able = self.is_primary() && !self.is_recovering() && self.schema_change.is_none();
+        if !is_able || !self.knows_range || is_own || is_over {
             return;
         }
         let is_known = self.import.as_ref().is_some_and(|import| import.id == id && import.source == source);
@@ -317,7 +323,7 @@ impl MySql {
         import.behind = end - upto;
         let change = |entry: &Entry| match entry.change {
             Change::Remove => Change::Remove,
-            Change::Write | Change::Import => Change::Import,
+            _ => Change::Import,
         };
         import.arrived = entries.iter().map(|entry| (entry.key, change(entry), entry.cell)).collect();
         self.take_in(ctx);
@@ -380,7 +386,7 @@ impl MySql {
             return;
         };
         self.cleanup.from = None;
-        if !self.is_primary() || self.import.is_some() || !self.knows_range {
+        if !self.is_primary() || self.import.is_some() || self.schema_change.is_some() || !self.knows_range {
             // Whoever is primary next, or when the copy is over, looks again.
             return;
         }

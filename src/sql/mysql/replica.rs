@@ -2,12 +2,13 @@
 
 use super::source::BATCH_ENTRIES;
 use super::{BINLOG, MySql, Standing};
-use crate::engine::{Context, NodeId, PagedLog, PagedVec};
-use crate::sql::binlog::{BINLOG_ENTRIES_MAX, Entry, EpochStart, Position, start_epoch};
+use crate::engine::{Context, NodeId, PagedLog};
+use crate::sql::binlog::{BINLOG_ENTRIES_MAX, Change, Entry, EpochStart, Position, start_epoch};
 use crate::sql::event::{SqlEvent, SqlHost, SqlToken};
 use crate::sql::message::SqlMessage;
 use crate::sql::record::{MySqlDisk, MySqlRecord, SqlRecord};
 use crate::sql::settings::Replication;
+use crate::sql::tables::{Outline, Tables};
 use crate::workload::operation::{Cell, KeyId};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -22,6 +23,8 @@ const AHEAD_PER_APPLIER: usize = 8;
 pub(super) struct Applying {
     taken: VecDeque<Taken>,
     busy: u32,
+    /// Rows that a rebuild of the table has still to write.
+    rebuild_left: u32,
     /// Raised when the log is replaced: what appliers still do is void.
     generation_base: u64,
 }
@@ -29,6 +32,7 @@ pub(super) struct Applying {
 #[derive(Clone, Copy)]
 struct Taken {
     key: KeyId,
+    rebuilds: bool,
     state: ApplyState,
 }
 
@@ -43,11 +47,10 @@ enum ApplyState {
 /// The copy that a replica is taking.
 #[derive(Clone)]
 pub(super) struct Restoring {
-    rows: PagedVec<Cell>,
+    tables: Tables,
     position: Position,
     epochs: Rc<[EpochStart]>,
     next_page: u32,
-    pages: u32,
 }
 
 impl MySql {
@@ -180,13 +183,21 @@ impl MySql {
             let Some(entry) = self.log.get(sequence).copied() else {
                 return;
             };
+            // A rebuild runs alone.
+            let is_alone = |taken: &Taken| taken.rebuilds;
+            if self.applying.taken.front().is_some_and(is_alone)
+                || entry.change == Change::Rebuild && !self.applying.taken.is_empty()
+            {
+                return;
+            }
             let blocked = self
                 .applying
                 .taken
                 .iter()
                 .any(|taken| taken.key == entry.key && taken.state != ApplyState::Done);
             let state = if blocked { ApplyState::Waits } else { ApplyState::Runs };
-            self.applying.taken.push_back(Taken { key: entry.key, state });
+            let rebuilds = entry.change == Change::Rebuild;
+            self.applying.taken.push_back(Taken { key: entry.key, rebuilds, state });
             if !blocked {
                 self.run_applier(&entry, ctx);
             }
@@ -195,6 +206,9 @@ impl MySql {
 
     fn run_applier<P: SqlHost>(&mut self, entry: &Entry, ctx: &mut Context<P>) {
         self.applying.busy += 1;
+        if entry.change == Change::Rebuild {
+            self.applying.rebuild_left = entry.rebuilt_rows();
+        }
         let duration = self.settings.services.apply.sample(ctx.random());
         let sequence = entry.sequence() + self.applying.generation_base;
         ctx.submit_work(duration + self.settings.encryption.per_io, SqlToken::Applied { sequence });
@@ -208,6 +222,12 @@ impl MySql {
         let Some(taken) = self.applying.taken.get_mut(at) else {
             return;
         };
+        if taken.rebuilds && self.applying.rebuild_left > 0 {
+            let (left, work) = self.repeat_rebuild(self.applying.rebuild_left, ctx);
+            self.applying.rebuild_left = left;
+            ctx.submit_work(work, SqlToken::Applied { sequence });
+            return;
+        }
         taken.state = ApplyState::Done;
         let key = taken.key;
         self.applying.busy -= 1;
@@ -248,7 +268,7 @@ impl MySql {
         from: NodeId,
         position: Position,
         epochs: Rc<[EpochStart]>,
-        pages: u32,
+        outline: Outline,
         ctx: &mut Context<P>,
     ) {
         let epoch = epochs.last().map_or(0, |last| last.epoch);
@@ -259,8 +279,8 @@ impl MySql {
         self.errant += errant;
         let (shard, node) = (self.shard as u8, ctx.id());
         ctx.output(SqlEvent::SnapshotBegins { shard, node, errant });
-        let rows = PagedVec::filled(Cell::default(), self.settings.keys.len());
-        self.restoring = Some(Restoring { rows, position, epochs, next_page: 0, pages });
+        let tables = Tables::outlined(outline);
+        self.restoring = Some(Restoring { tables, position, epochs, next_page: 0 });
         ctx.send(from, SqlMessage::SnapshotPull { page: 0 });
     }
 
@@ -281,22 +301,22 @@ impl MySql {
             return;
         }
         self.source_heard = ctx.monotonic();
-        restoring.rows.replace_page(page as usize, rows);
+        restoring.tables.replace_page(page as usize, rows);
         restoring.next_page += 1;
-        if restoring.next_page < restoring.pages {
+        if (restoring.next_page as usize) < restoring.tables.page_count() {
             ctx.send(from, SqlMessage::SnapshotPull { page: restoring.next_page });
             return;
         }
-        let Some(Restoring { rows, position, epochs, .. }) = self.restoring.take() else {
+        let Some(Restoring { tables, position, epochs, .. }) = self.restoring.take() else {
             return;
         };
         self.stop_appliers();
-        self.rows = rows;
+        self.tables = tables;
         self.executed = position;
         self.epochs = epochs.to_vec();
         self.log = PagedLog::starting_at(position.sequence + 1, BINLOG_ENTRIES_MAX);
         self.durable = 0;
-        let copied = MySqlDisk::copied(self.rows.clone(), position, self.epochs.clone(), self.epoch);
+        let copied = MySqlDisk::copied(self.tables.clone(), position, self.epochs.clone(), self.epoch);
         ctx.disk_append_to(BINLOG, SqlRecord::MySql(MySqlRecord::Snapshot(Rc::new(copied))));
         ctx.disk_sync_file(BINLOG, SqlToken::SnapshotStored);
         ctx.output(SqlEvent::SnapshotEnds { shard: self.shard as u8, node: ctx.id() });

@@ -2,11 +2,11 @@
 
 use super::MySql;
 use crate::engine::order::ascending;
-use crate::engine::{Context, NodeId, PagedVec};
+use crate::engine::{Context, NodeId};
 use crate::sql::binlog::{Entry, Position, is_prefix};
 use crate::sql::event::SqlHost;
 use crate::sql::message::SqlMessage;
-use crate::workload::operation::Cell;
+use crate::sql::tables::Tables;
 use std::rc::Rc;
 
 /// Transactions in one batch of catching up, and batches sent for one pull.
@@ -22,7 +22,13 @@ pub(super) struct Subscriber {
     /// The last one that it said is on its disk.
     acknowledged: u64,
     /// The copy it is taking.
-    snapshot: Option<PagedVec<Cell>>,
+    snapshot: Option<Tables>,
+}
+
+impl Subscriber {
+    pub fn node(&self) -> NodeId {
+        self.node
+    }
 }
 
 impl MySql {
@@ -39,12 +45,12 @@ impl MySql {
         let end = self.pipeline.shippable(self.settings.storage.binlog_sync, self.logged_to());
         let in_log = position.sequence + 1 >= self.log.first();
         if !is_prefix(position, &self.epochs, end) || !in_log {
-            self.subscribers[at].snapshot = Some(self.rows.clone());
+            self.subscribers[at].snapshot = Some(self.tables.clone());
             self.subscribers[at].acknowledged = 0;
             let offer = SqlMessage::SnapshotOffer {
                 position: self.executed,
                 epochs: self.epochs.as_slice().into(),
-                pages: self.rows.page_count() as u32,
+                outline: self.tables.outline(),
             };
             ctx.send(replica, offer);
             return;

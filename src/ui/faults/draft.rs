@@ -87,6 +87,7 @@ impl Draft {
                 shard: self.amount as u16,
                 into: self.from.parse().map_err(|_| "Choose into which.")?,
             },
+            Kind::SchemaChange => FaultSpec::SchemaChange { shard: self.amount as u16 },
             Kind::LoadSpike => FaultSpec::LoadSpike { factor: self.amount },
             Kind::HotKey => FaultSpec::HotKey { share },
         })

@@ -18,6 +18,7 @@ pub enum Kind {
     Duplication,
     Split,
     Merge,
+    SchemaChange,
 }
 
 /// Amounts to choose from: their unit, the amounts, and which comes first.
@@ -42,7 +43,7 @@ impl Kind {
         Kind::LoadSpike,
         Kind::HotKey,
     ];
-    pub const MORE: [Kind; 7] = [
+    pub const MORE: [Kind; 8] = [
         Kind::Restart,
         Kind::SlowDisk,
         Kind::OneWayCut,
@@ -50,6 +51,7 @@ impl Kind {
         Kind::Duplication,
         Kind::Split,
         Kind::Merge,
+        Kind::SchemaChange,
     ];
 
     /// Its name in scenario files.
@@ -70,6 +72,7 @@ impl Kind {
             Kind::Duplication => "duplication",
             Kind::Split => "split",
             Kind::Merge => "merge",
+            Kind::SchemaChange => "schema_change",
         }
     }
 
@@ -100,6 +103,7 @@ impl Kind {
             Kind::Duplication => "Double messages",
             Kind::Split => "Split a shard",
             Kind::Merge => "Merge two shards",
+            Kind::SchemaChange => "Change a schema",
         }
     }
 
@@ -130,6 +134,9 @@ impl Kind {
             }
             Kind::Merge => {
                 "All its keys move to a neighbour, while it serves. Lifted before it is done, it is given up."
+            }
+            Kind::SchemaChange => {
+                "Its table gets another column, online or under a lock (Design, MySQL). Lifted before it is done, it is given up."
             }
         }
     }
@@ -181,7 +188,9 @@ impl Kind {
             Kind::HotKey => {
                 amounts("How much of all traffic goes to it?", &[20.0, 50.0, 90.0], 50.0, "", " %")
             }
-            Kind::Split | Kind::Merge => amounts("Which shard?", &[1.0, 2.0, 3.0, 4.0], 1.0, "", ""),
+            Kind::Split | Kind::Merge | Kind::SchemaChange => {
+                amounts("Which shard?", &[1.0, 2.0, 3.0, 4.0], 1.0, "", "")
+            }
             Kind::Partition | Kind::Crash | Kind::Pause | Kind::Restart | Kind::OneWayCut => None,
         }
     }
