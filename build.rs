@@ -6,10 +6,11 @@ use std::path::Path;
 use std::{env, fs};
 
 /// Role name and the module whose doc is its model card.
-const CARDS: [(&str, &str); 6] = [
+const CARDS: [(&str, &str); 7] = [
     ("client", "src/workload/client.rs"),
     ("query-proxy", "src/sql/query_proxy/mod.rs"),
     ("config", "src/sql/config_service/mod.rs"),
+    ("backup-store", "src/sql/backup_store.rs"),
     ("shard-proxy", "src/sql/shard_proxy/mod.rs"),
     ("mysql", "src/sql/mysql/mod.rs"),
     ("ring-node", "src/ring/ring_node.rs"),

@@ -23,10 +23,10 @@ pub struct Blueprint {
 }
 
 impl Blueprint {
-    /// The machine of a node; clients have none that is paid for.
+    /// The machine of a node; clients and the backup store have none that is paid for.
     pub fn machine(&self, seat: Seat) -> Option<&MachineSection> {
         match (&self.section, seat) {
-            (_, Seat::Client(_)) => None,
+            (_, Seat::Client(_) | Seat::BackupStore) => None,
             (ClusterSection::ShardedSql(sql), Seat::Mysql { .. }) => Some(&sql.mysql_machine),
             (ClusterSection::ShardedSql(sql), _) => Some(&sql.proxy_machine),
             (ClusterSection::GossipRing(ring), _) => Some(&ring.machine),

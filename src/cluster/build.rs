@@ -18,6 +18,7 @@ use crate::scenario::schema::{
     ClusterSection, DiskSection, MachineSection, PayloadBytes, ReadFrom, RingSection, Scenario, SqlSection,
     SyncPolicy, WorkloadSection,
 };
+use crate::sql::backup_store::BackupStore;
 use crate::sql::config_service::ConfigService;
 use crate::sql::mysql::MySql;
 use crate::sql::query_proxy::QueryProxy;
@@ -105,6 +106,10 @@ fn build_sql(
                 }
                 Seat::Mysql { shard, .. } => {
                     Role::MySql(Box::new(MySql::new(Rc::clone(&settings), shard as usize - 1)))
+                }
+                Seat::BackupStore => {
+                    let backups = settings.backups.expect("only with backups is there a store");
+                    Role::BackupStore(Box::new(BackupStore::new(Rc::clone(&settings), backups)))
                 }
                 Seat::Client(_) | Seat::RingNode(_) => client(*seat, &clients, traffic, seed),
             };
@@ -213,11 +218,11 @@ fn node_spec(
     disk: &DiskSection,
     clock_offset_ns: i64,
 ) -> NodeSpec {
-    let is_client = matches!(seat, Seat::Client(_));
+    let is_free = matches!(seat, Seat::Client(_) | Seat::BackupStore);
     NodeSpec {
         name: seat.name(),
         zone: scenario.zone_of(section, seat),
-        cores: if is_client { CORES_UNLIMITED } else { machine.cores },
+        cores: if is_free { CORES_UNLIMITED } else { machine.cores },
         queue_limit: machine.queue_limit,
         disk: DiskSpeed { read: disk.read.clone(), sync: disk.fsync.clone(), channels: 1 },
         clock_offset_ns,

@@ -4,7 +4,7 @@ use crate::engine::{DiskImage, Message as EngineMessage, Output as EngineOutput,
 use crate::ring::message::{RingDisk, RingEvent, RingMessage, RingRecord, RingTimer, RingToken};
 use crate::sql::event::{Admin, SqlEvent, SqlTimer, SqlToken};
 use crate::sql::message::SqlMessage;
-use crate::sql::record::{ConfigDisk, MySqlDisk, SqlRecord};
+use crate::sql::record::{BackupDisk, ConfigDisk, MySqlDisk, SqlRecord};
 use crate::workload::client::{ClientControl, ClientEvent, ClientTimer, request_bytes, response_bytes};
 use crate::workload::operation::{Request, Response};
 
@@ -98,6 +98,7 @@ pub enum Image {
     Empty,
     MySql(MySqlDisk),
     Config(ConfigDisk),
+    Backup(BackupDisk),
     Ring(RingDisk),
 }
 
@@ -123,6 +124,14 @@ impl DiskImage for Image {
             }
             Record::Sql(SqlRecord::Config(record)) => {
                 *self = Image::Config(ConfigDisk { record: Some(record) });
+            }
+            Record::Sql(SqlRecord::Backup(record)) => {
+                if !matches!(self, Image::Backup(_)) {
+                    *self = Image::Backup(BackupDisk::default());
+                }
+                if let Image::Backup(disk) = self {
+                    disk.apply(&record);
+                }
             }
             Record::Ring(record) => {
                 if !matches!(self, Image::Ring(_)) {

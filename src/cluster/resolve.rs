@@ -2,7 +2,7 @@
 
 use super::message::Control;
 use crate::engine::fault::GROUP_NONE;
-use crate::engine::{FaultKind, NodeId, NodeSet};
+use crate::engine::{FaultKind, NodeId, NodeSet, SimDuration};
 use crate::scenario::fault::{FaultSpec, Selector};
 use crate::scenario::names::{CLIENT, CONFIG, Seat};
 use crate::sql::event::Admin;
@@ -117,6 +117,11 @@ impl Directory {
             FaultSpec::SchemaChange { shard } => {
                 let shard = shard.saturating_sub(1);
                 self.admin(Admin::ChangeSchema { shard }, Admin::GiveUpSchemaChange { shard })
+            }
+            FaultSpec::Restore { shard, back_ms } => {
+                let shard = shard.saturating_sub(1);
+                let back = back_ms.map(SimDuration::from_ms_f64);
+                self.admin(Admin::Restore { shard, back }, Admin::GiveUpRestore { shard })
             }
             FaultSpec::HotKey { share } => FaultKind::Control {
                 nodes: self.clients(),

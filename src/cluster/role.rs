@@ -7,11 +7,12 @@ use super::message::{Control, Image, Message, Output, Timer, Token};
 use crate::engine::{Context, Message as EngineMessage, NodeId, Process, SimDuration, Stream};
 use crate::ring::message::{RingDisk, RingMessage};
 use crate::ring::ring_node::RingNode;
+use crate::sql::backup_store::BackupStore;
 use crate::sql::config_service::ConfigService;
 use crate::sql::message::SqlMessage;
 use crate::sql::mysql::{CopiedRows, Execute, MySql, Replayed};
 use crate::sql::query_proxy::QueryProxy;
-use crate::sql::record::{ConfigDisk, MySqlDisk};
+use crate::sql::record::{BackupDisk, ConfigDisk, MySqlDisk};
 use crate::sql::settings::SqlSettings;
 use crate::sql::shard_proxy::ShardProxy;
 use crate::workload::client::Client;
@@ -28,6 +29,7 @@ pub enum Role {
     Config(Box<ConfigService>),
     ShardProxy(Box<ShardProxy>),
     MySql(Box<MySql>),
+    BackupStore(Box<BackupStore>),
     Ring(Box<RingNode>),
 }
 
@@ -42,6 +44,13 @@ impl Role {
     pub fn as_ring(&self) -> Option<&RingNode> {
         match self {
             Role::Ring(node) => Some(node),
+            _ => None,
+        }
+    }
+
+    pub fn as_backup_store(&self) -> Option<&BackupStore> {
+        match self {
+            Role::BackupStore(store) => Some(store),
             _ => None,
         }
     }
@@ -82,6 +91,10 @@ impl Process for Role {
                 Image::MySql(disk) => server.on_start(disk, ctx),
                 _ => server.on_start(&MySqlDisk::default(), ctx),
             },
+            Role::BackupStore(store) => match disk {
+                Image::Backup(disk) => store.on_start(disk, ctx),
+                _ => store.on_start(&BackupDisk::default(), ctx),
+            },
             Role::Ring(node) => match disk {
                 Image::Ring(disk) => node.on_start(disk, ctx),
                 _ => node.on_start(&RingDisk::default(), ctx),
@@ -116,6 +129,9 @@ impl Process for Role {
                 _ => {}
             },
             (Role::Config(config), Message::Sql(message)) => config.on_message(from, message, ctx),
+            (Role::BackupStore(store), Message::Sql(message)) => {
+                on_backup_message(store, from, message, ctx);
+            }
             _ => {}
         }
     }
@@ -127,6 +143,7 @@ impl Process for Role {
             (Role::ShardProxy(proxy), Timer::Sql(timer)) => proxy.on_timer(timer, ctx),
             (Role::Config(config), Timer::Sql(timer)) => config.on_timer(timer, ctx),
             (Role::MySql(server), Timer::Sql(timer)) => server.on_timer(timer, ctx),
+            (Role::BackupStore(store), Timer::Sql(_)) => store.on_timer(ctx),
             (Role::Ring(node), Timer::Ring(timer)) => node.on_timer(timer, ctx),
             _ => {}
         }
@@ -189,6 +206,7 @@ impl Process for Role {
                 server.service_time(sql, waited, stream) + encryption(server.settings(), message)
             }
             (Role::Config(_), _) => CONTROL_SERVICE,
+            (Role::BackupStore(store), _) => encryption(store.settings(), message),
             _ => SimDuration::ZERO,
         }
     }
@@ -223,6 +241,12 @@ fn on_mysql_message(server: &mut MySql, from: NodeId, message: SqlMessage, ctx: 
         SqlMessage::LagProbe => server.on_lag_probe(from, ctx),
         SqlMessage::Lag { lag, .. } => server.on_lag(from, lag),
         SqlMessage::Alter { number } => server.on_alter(from, number, ctx),
+        SqlMessage::BackupPull { after } => server.on_backup_pull(from, after, ctx),
+        SqlMessage::Restore { number, epoch, to } => server.on_restore(from, number, epoch, to, ctx),
+        SqlMessage::BackupLog { after, entries, is_last } => {
+            server.on_backup_log(after, entries, is_last, ctx);
+        }
+        SqlMessage::NoBackup => server.on_no_backup(ctx),
         SqlMessage::GiveUpAlter { number } => server.on_give_up_alter(number, ctx),
         SqlMessage::Replicate { epoch, entry, source_sequence } => {
             server.on_replicate(from, epoch, &[entry], source_sequence, ctx);
@@ -235,8 +259,8 @@ fn on_mysql_message(server: &mut MySql, from: NodeId, message: SqlMessage, ctx: 
             server.on_source_alive(from, epoch, sequence, local_time, ctx);
         }
         SqlMessage::Pull { position } => server.on_pull(from, position, ctx),
-        SqlMessage::SnapshotOffer { position, epochs, outline } => {
-            server.on_snapshot_offer(from, position, epochs, outline, ctx);
+        SqlMessage::SnapshotOffer { position, taken, epochs, outline } => {
+            server.on_snapshot_offer(from, (position, taken), epochs, outline, ctx);
         }
         SqlMessage::SnapshotPull { page } => server.on_snapshot_pull(from, page, ctx),
         SqlMessage::SnapshotPage { page, rows } => server.on_snapshot_page(from, page, rows, ctx),
@@ -262,6 +286,18 @@ fn on_mysql_message(server: &mut MySql, from: NodeId, message: SqlMessage, ctx: 
         SqlMessage::Replay { id, after, entries, upto, end } => {
             server.on_replay(from, id, Replayed { after, entries: entries.as_deref(), upto, end }, ctx);
         }
+        _ => {}
+    }
+}
+
+fn on_backup_message(store: &mut BackupStore, from: NodeId, message: SqlMessage, ctx: &mut Context<Role>) {
+    match message {
+        SqlMessage::BackupEntries { entries, end } => store.on_entries(from, entries, end, ctx),
+        SqlMessage::SnapshotOffer { position, taken, epochs, outline } => {
+            store.on_snapshot_offer(from, (position, taken), epochs, outline, ctx);
+        }
+        SqlMessage::SnapshotPage { page, rows } => store.on_snapshot_page(from, page, rows, ctx),
+        SqlMessage::Fetch { shard, taken, to, fetch } => store.on_fetch(from, shard, (taken, to), fetch, ctx),
         _ => {}
     }
 }

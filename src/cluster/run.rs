@@ -333,6 +333,7 @@ impl ClusterRun {
     /// All figures since the start.
     pub fn summary(&self, now: SimTime) -> Summary {
         let counts = self.watcher.recorder.counts;
+        let restores = &self.watcher.recorder.restores;
         let open = self.open_operations();
         let mut causes = self.watcher.recorder.causes();
         if open > 0 {
@@ -361,6 +362,9 @@ impl ClusterRun {
             lost_acknowledged_writes: self.lost_acknowledged_writes(),
             split_brain_writes: counts.split_brain_writes,
             errant_transactions: self.watcher.recorder.errant_transactions,
+            restores: restores.count,
+            recovery_point_ms_max: (restores.count > 0).then(|| restores.point_max.as_ms_f64()),
+            recovery_time_ms_max: (restores.count > 0).then(|| restores.time_max.as_ms_f64()),
             retries: self.retries(),
             replication_lag_ms_max: self.lag_ms_max,
             cost: self.watcher.blueprint.fixed_cost.since_start(now, PaidBytes::of(traffic), counts.ok),

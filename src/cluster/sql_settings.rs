@@ -6,8 +6,8 @@ use crate::scenario::schema::{
     ClusterSection, FencingMode, LogSyncPolicy, ReadFrom, ReplicationMode, Scenario, ShardRange, SqlSection,
 };
 use crate::sql::settings::{
-    Breaker, BufferPool, Buffering, Cache, Encryption, Failover, Fencing, LogSync, Pool, ReadRouting,
-    Replication, Resharding, Retries, SchemaChange, Services, SqlSettings, Storage,
+    Backups, Breaker, BufferPool, Buffering, Cache, Encryption, Failover, Fencing, LogSync, Pool,
+    ReadRouting, Replication, Resharding, Retries, SchemaChange, Services, SqlSettings, Storage,
 };
 use crate::sql::shard_map::{KeyRange, ShardEntry, ShardMap, Sharding, name_point};
 use crate::workload::generator::Traffic;
@@ -38,6 +38,12 @@ pub(super) fn sql_settings(
         config: nodes(|seat| matches!(seat, Seat::Config(_))),
         proxies,
         regions: seats.iter().map(|seat| scenario.region_of(section, *seat)).collect(),
+        backup_store: nodes(|seat| matches!(seat, Seat::BackupStore)).first().copied(),
+        backups: sql.backups.as_ref().map(|backups| Backups {
+            snapshot_every: ms(backups.snapshot_every_ms),
+            snapshots: backups.snapshots as usize,
+            binlog_every: ms(backups.binlog_every_ms),
+        }),
         failover: Failover {
             health_interval: ms(sql.health_check.interval_ms),
             health_timeout: ms(sql.health_check.timeout_ms),

@@ -5,6 +5,7 @@ use super::blueprint::Blueprint;
 use super::message::Output;
 use crate::engine::{SimDuration, SimTime};
 use crate::measure::recorder::{Finding, Recorder};
+use crate::measure::restores::Restore;
 use crate::ring::message::RingEvent;
 use crate::sql::event::SqlEvent;
 use crate::workload::client::{ClientEvent, Completed};
@@ -24,6 +25,11 @@ pub enum Notable {
     PromotionLost {
         shard: u8,
         lost: u64,
+    },
+    /// A shard was restored from a backup.
+    Restored {
+        shard: u8,
+        restore: Restore,
     },
     Ring(RingEvent),
     /// One finding, and how many of its kind there were since the last one that was told.
@@ -64,6 +70,16 @@ impl Watcher {
                     SqlEvent::Promoted { shard, epoch, base, .. } => {
                         let lost = self.recorder.promoted(usize::from(shard), epoch, base);
                         self.tell(now, Notable::PromotionLost { shard, lost });
+                    }
+                    SqlEvent::RestoreBegins { shard, .. } => {
+                        self.recorder.restores.begins(usize::from(shard))
+                    }
+                    SqlEvent::PointReached { shard, reached, .. } => {
+                        self.recorder.restores.reached(usize::from(shard), reached);
+                    }
+                    SqlEvent::ShardRestored { shard, asked, .. } => {
+                        let restore = self.recorder.restores.done(usize::from(shard), asked, now);
+                        self.tell(now, Notable::Restored { shard, restore });
                     }
                     SqlEvent::RangeMoved { source, range, .. } => {
                         if let Some(map) = &self.blueprint.map {

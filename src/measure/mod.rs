@@ -5,6 +5,7 @@ pub mod cost;
 pub mod latency;
 pub mod prices;
 pub mod recorder;
+pub mod restores;
 pub mod summary;
 
 pub use cost::Cost;

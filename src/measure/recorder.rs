@@ -1,6 +1,7 @@
 //! What is counted of one cluster, from what its clients report.
 
 use super::latency::Latencies;
+use super::restores::Restores;
 use crate::check::durability::PromotionLedger;
 use crate::check::history::{HISTORY_MAX, Operation};
 use crate::check::staleness::{AcknowledgedWrites, Stale};
@@ -96,6 +97,7 @@ pub struct Recorder {
     pub stale_age_max: SimDuration,
     pub stale_versions_max: u32,
     pub errant_transactions: u64,
+    pub restores: Restores,
     acknowledged: AcknowledgedWrites,
     /// SQL clusters only.
     promotions: Option<PromotionLedger>,
@@ -129,6 +131,7 @@ impl Recorder {
             stale_age_max: SimDuration::ZERO,
             stale_versions_max: 0,
             errant_transactions: 0,
+            restores: Restores::new(shards.unwrap_or(0)),
             acknowledged: AcknowledgedWrites::new(keys),
             promotions: shards.map(PromotionLedger::new),
             history: None,
@@ -218,6 +221,7 @@ impl Recorder {
     }
 
     fn judge_write(&mut self, write: &Completed, now: SimTime) -> Option<Finding> {
+        self.restores.acknowledged(usize::from(write.shard), now);
         let shadowed = self.acknowledged.write(write, now);
         let lost = match &mut self.promotions {
             Some(promotions) => {

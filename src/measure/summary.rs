@@ -31,6 +31,9 @@ pub struct Summary {
     pub split_brain_writes: u64,
     /// Transactions that a returning primary alone had, and gave up.
     pub errant_transactions: u64,
+    pub restores: u64,
+    pub recovery_point_ms_max: Option<f64>,
+    pub recovery_time_ms_max: Option<f64>,
     /// Second attempts of query proxies.
     pub retries: u64,
     /// None where there are no replicas that lag.

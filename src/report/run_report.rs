@@ -77,6 +77,10 @@ pub struct ClusterReport {
     pub split_brain_writes: u64,
     /// Transactions that a returning primary alone had, and gave up.
     pub errant_transactions: u64,
+    /// Restores of shards from backups, and the worst of their recovery points and recovery times.
+    pub restores: u64,
+    pub recovery_point_ms_max: Option<f64>,
+    pub recovery_time_ms_max: Option<f64>,
     /// Second attempts of query proxies.
     pub retries: u64,
     /// None where there are no replicas that lag.
@@ -226,6 +230,9 @@ impl ClusterReport {
             lost_acknowledged_writes: summary.lost_acknowledged_writes,
             split_brain_writes: summary.split_brain_writes,
             errant_transactions: summary.errant_transactions,
+            restores: summary.restores,
+            recovery_point_ms_max: summary.recovery_point_ms_max,
+            recovery_time_ms_max: summary.recovery_time_ms_max,
             retries: summary.retries,
             replication_lag_ms_max: summary.replication_lag_ms_max,
             cost: cost(summary.cost),

@@ -9,10 +9,10 @@ pub struct Row {
     pub values: Vec<String>,
 }
 
-/// The figures of every cluster, row by row. Causes follow in a list of their own.
+/// The figures of every cluster, row by row. Causes follow in a list of their own. What no cluster has is left out.
 pub fn rows(report: &RunReport) -> Vec<Row> {
     type Figure = fn(&ClusterReport) -> String;
-    let figures: [(&str, Figure); 20] = [
+    let figures: [(&str, Figure); 28] = [
         ("operations invoked", |cluster| whole(cluster.operations.invoked)),
         ("  ok", |cluster| whole(cluster.operations.ok)),
         ("  failed", |cluster| whole(cluster.operations.failed)),
@@ -26,11 +26,19 @@ pub fn rows(report: &RunReport) -> Vec<Row> {
         ("  p99", |cluster| milliseconds(cluster.latency_ms.write.p99)),
         ("  p99.9", |cluster| milliseconds(cluster.latency_ms.write.p999)),
         ("  mean", |cluster| milliseconds(cluster.latency_ms.write.mean)),
+        ("scan latency p99, ms", |cluster| milliseconds(cluster.latency_ms.scan.p99)),
+        ("top-N latency p99, ms", |cluster| milliseconds(cluster.latency_ms.top.p99)),
+        ("join latency p99, ms", |cluster| milliseconds(cluster.latency_ms.join.p99)),
+        ("retries of query proxies", |cluster| some(cluster.retries)),
         ("stale reads", |cluster| whole(cluster.stale_reads)),
         ("  stalest, ms", |cluster| {
             if cluster.stale_reads > 0 { decimals(cluster.stale_age_ms_max, 1) } else { NONE.to_string() }
         }),
         ("lost acknowledged writes", |cluster| whole(cluster.lost_acknowledged_writes)),
+        ("  acknowledged in a split brain", |cluster| some(cluster.split_brain_writes)),
+        ("errant transactions", |cluster| some(cluster.errant_transactions)),
+        ("restored: recovery point, worst, ms", |cluster| milliseconds(cluster.recovery_point_ms_max)),
+        ("  recovery time, worst, ms", |cluster| milliseconds(cluster.recovery_time_ms_max)),
         ("replication lag, largest, ms", |cluster| milliseconds(cluster.replication_lag_ms_max)),
         ("cost, USD per hour", |cluster| decimals(cluster.cost.usd_per_hour, 3)),
         ("  per month", |cluster| decimals(cluster.cost.usd_per_month, 2)),
@@ -38,13 +46,18 @@ pub fn rows(report: &RunReport) -> Vec<Row> {
             cluster.cost.usd_per_million_operations.map_or(NONE.to_string(), |usd| decimals(usd, 3))
         }),
     ];
-    figures
-        .into_iter()
-        .map(|(label, figure)| Row { label, values: report.clusters.iter().map(figure).collect() })
+    let rows = figures.into_iter();
+    rows.map(|(label, figure)| Row { label, values: report.clusters.iter().map(figure).collect() })
+        .filter(|row| row.values.iter().any(|value| value != NONE))
         .collect()
 }
 
 const NONE: &str = "–";
+
+/// A count that most clusters do not have.
+fn some(count: u64) -> String {
+    if count > 0 { whole(count) } else { NONE.to_string() }
+}
 
 /// The whole report as text.
 pub fn text(report: &RunReport) -> String {

@@ -135,6 +135,14 @@ pub enum FaultSpec {
         /// The shard's number, from 1.
         shard: u16,
     },
+    /// A shard is restored from its backups; lifted, it is given up if it has not begun.
+    Restore {
+        /// The shard's number, from 1.
+        shard: u16,
+        /// As it was so long before; without it, as the newest backup has it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        back_ms: Option<f64>,
+    },
 }
 
 impl FaultSpec {
@@ -175,6 +183,10 @@ impl FaultSpec {
             FaultSpec::Split { shard, at } => format!("shard {shard} split at {at}"),
             FaultSpec::Merge { shard, into } => format!("shard {shard} merged into shard {into}"),
             FaultSpec::SchemaChange { shard } => format!("schema change of shard {shard}"),
+            FaultSpec::Restore { shard, back_ms: None } => format!("shard {shard} restored from backup"),
+            FaultSpec::Restore { shard, back_ms: Some(back) } => {
+                format!("shard {shard} restored to {:.1} s before", back / 1e3)
+            }
         }
     }
 
@@ -197,6 +209,7 @@ impl FaultSpec {
             FaultSpec::Split { .. } => "split",
             FaultSpec::Merge { .. } => "merge",
             FaultSpec::SchemaChange { .. } => "schema_change",
+            FaultSpec::Restore { .. } => "restore",
         }
     }
 
@@ -218,7 +231,8 @@ impl FaultSpec {
             | FaultSpec::HotKey { .. }
             | FaultSpec::Split { .. }
             | FaultSpec::Merge { .. }
-            | FaultSpec::SchemaChange { .. } => Vec::new(),
+            | FaultSpec::SchemaChange { .. }
+            | FaultSpec::Restore { .. } => Vec::new(),
         }
     }
 }

@@ -8,6 +8,7 @@
 //! query proxies  query-proxy-1 …    zones in turn
 //! configuration  config-1           the last zone
 //!                config-2 …         one zone back each
+//! backups        backup-store       the last zone
 //! shard 1        shard-proxy-1      zone a
 //!                shard-proxy-1-2 …  zone b …
 //!                mysql-1-1          zone a   (the first primary)
@@ -27,10 +28,11 @@ pub const QUERY_PROXY: &str = "query-proxy";
 pub const CONFIG: &str = "config";
 pub const SHARD_PROXY: &str = "shard-proxy";
 pub const MYSQL: &str = "mysql";
+pub const BACKUP_STORE: &str = "backup-store";
 pub const RING_NODE: &str = "ring-node";
 
 /// Every role there is.
-pub const ROLES: [&str; 6] = [CLIENT, QUERY_PROXY, CONFIG, SHARD_PROXY, MYSQL, RING_NODE];
+pub const ROLES: [&str; 7] = [CLIENT, QUERY_PROXY, CONFIG, BACKUP_STORE, SHARD_PROXY, MYSQL, RING_NODE];
 
 /// One node's part in its cluster. Numbers count from 1, as the names do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +40,7 @@ pub enum Seat {
     Client(u32),
     QueryProxy(u32),
     Config(u32),
+    BackupStore,
     ShardProxy {
         shard: u32,
         member: u32,
@@ -57,6 +60,7 @@ impl Seat {
             Seat::Client(number) => format!("client-{number}"),
             Seat::QueryProxy(number) => format!("query-proxy-{number}"),
             Seat::Config(number) => format!("config-{number}"),
+            Seat::BackupStore => BACKUP_STORE.to_string(),
             Seat::ShardProxy { shard, member: 1 } => format!("shard-proxy-{shard}"),
             Seat::ShardProxy { shard, member } => format!("shard-proxy-{shard}-{member}"),
             Seat::Mysql { shard, member } => format!("mysql-{shard}-{member}"),
@@ -69,6 +73,7 @@ impl Seat {
             Seat::Client(_) => CLIENT,
             Seat::QueryProxy(_) => QUERY_PROXY,
             Seat::Config(_) => CONFIG,
+            Seat::BackupStore => BACKUP_STORE,
             Seat::ShardProxy { .. } => SHARD_PROXY,
             Seat::Mysql { .. } => MYSQL,
             Seat::RingNode(_) => RING_NODE,
@@ -77,7 +82,7 @@ impl Seat {
 }
 
 /// Every node of a cluster, in the order in which it is built: clients; then
-/// query proxies, configuration service and, per shard, its proxy and its
+/// query proxies, configuration service, backup store and, per shard, its proxy and its
 /// MySQL nodes; or the ring's nodes.
 pub fn seats(section: &ClusterSection, workload: &WorkloadSection) -> Vec<Seat> {
     let mut seats: Vec<Seat> = (1..=workload.clients).map(Seat::Client).collect();
@@ -85,6 +90,7 @@ pub fn seats(section: &ClusterSection, workload: &WorkloadSection) -> Vec<Seat> 
         ClusterSection::ShardedSql(sql) => {
             seats.extend((1..=sql.query_proxies).map(Seat::QueryProxy));
             seats.extend((1..=sql.config_nodes).map(Seat::Config));
+            seats.extend(sql.backups.iter().map(|_| Seat::BackupStore));
             for shard in 1..=sql.shard_count_in_all() {
                 seats.extend((1..=sql.shard_proxies).map(|member| Seat::ShardProxy { shard, member }));
                 seats.extend((1..=sql.replicas + 1).map(|member| Seat::Mysql { shard, member }));
@@ -117,6 +123,7 @@ fn zone_in_turn(section: &ClusterSection, seat: Seat, zone_count: usize) -> u8 {
     let in_turn = |number: u64| number % zones;
     let zone = match seat {
         Seat::Client(number) | Seat::QueryProxy(number) => in_turn(u64::from(number) - 1),
+        Seat::BackupStore => zones - 1,
         Seat::Config(number) => zones - 1 - in_turn(u64::from(number) - 1),
         Seat::ShardProxy { shard, member } | Seat::Mysql { shard, member } => {
             in_turn(u64::from(shard) + u64::from(member) - 2)

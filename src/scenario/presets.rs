@@ -39,6 +39,7 @@ pub const PRESETS: &[Preset] = &[
     preset!("scatter-gather"),
     preset!("hot-shard-split"),
     preset!("schema-change"),
+    preset!("backup-restore"),
 ];
 
 /// The preset with this name.

@@ -86,6 +86,9 @@ pub struct SqlSection {
     pub resharding: ReshardingSection,
     /// How the schema of a table is changed.
     pub schema_change: SchemaChangeSection,
+    /// A store of snapshots and binlogs, from which a shard can be restored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backups: Option<BackupsSection>,
     /// Nodes that stand elsewhere than in turn.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub placement: Vec<PlacementSection>,
@@ -184,6 +187,7 @@ impl Default for SqlSection {
             spare_shards: 0,
             resharding: ReshardingSection::default(),
             schema_change: SchemaChangeSection::default(),
+            backups: None,
             placement: Vec::new(),
             shard_proxies: 1,
             replicas: 1,
@@ -359,6 +363,25 @@ impl Default for SchemaChangeSection {
             lag_ms_max: 1_500.0,
             cut_over_ms_max: 3_000.0,
         }
+    }
+}
+
+/// A store of snapshots and binlogs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct BackupsSection {
+    /// Time from one snapshot of a shard to the next.
+    pub snapshot_every_ms: f64,
+    /// Snapshots of a shard that are kept, with the binlog since the oldest.
+    pub snapshots: u32,
+    /// Time from one fetch of the binlog to the next: so much can be lost.
+    pub binlog_every_ms: f64,
+}
+
+impl Default for BackupsSection {
+    fn default() -> Self {
+        BackupsSection { snapshot_every_ms: 30_000.0, snapshots: 2, binlog_every_ms: 1_000.0 }
     }
 }
 

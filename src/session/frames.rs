@@ -201,7 +201,7 @@ fn state_words(run: &ClusterRun, node: NodeId) -> String {
         }
         Role::QueryProxy(proxy) => query_proxy_words(proxy),
         Role::ShardProxy(proxy) => shard_proxy_words(proxy),
-        Role::Client(_) => String::new(),
+        Role::BackupStore(_) | Role::Client(_) => String::new(),
     }
 }
 

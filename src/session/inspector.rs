@@ -2,6 +2,7 @@
 
 use super::frame::Inspector;
 use super::frames::broken_shards;
+use super::narrator::plural;
 use super::run::Session;
 use crate::cluster::role::Role;
 use crate::cluster::run::ClusterRun;
@@ -31,8 +32,8 @@ fn facts(run: &ClusterRun, node: NodeId) -> Vec<(String, String)> {
         _ => "up".to_string(),
     };
     fact("Condition", condition);
-    let is_client = run.world().process(node).as_client().is_some();
-    if !is_client {
+    let has_cores = !matches!(run.world().process(node), Role::Client(_) | Role::BackupStore(_));
+    if has_cores {
         let machine = body.machine();
         fact("Cores busy", format!("{} of {}", machine.busy_cores(), machine.cores));
         fact("Queue", format!("{} of {}", machine.queue_len(), machine.queue_limit));
@@ -53,6 +54,21 @@ fn facts(run: &ClusterRun, node: NodeId) -> Vec<(String, String)> {
             fact("Under way", proxy.in_flight().to_string());
             fact("Shard map", format!("version {}", proxy.map().version));
             query_proxy_facts(proxy, &mut fact);
+        }
+        Role::BackupStore(store) => {
+            let shards = run.blueprint().map.as_ref().map_or(0, |map| map.shards.len());
+            for shard in 0..shards {
+                let kept = match store.kept(shard) {
+                    (_, None) => "nothing yet".to_string(),
+                    (snapshots, Some(end)) => format!(
+                        "{snapshots} {}, up to transaction {} of epoch {}",
+                        plural(snapshots as u64, "snapshot", "snapshots"),
+                        end.sequence,
+                        end.epoch
+                    ),
+                };
+                fact(&format!("Shard {}", shard + 1), kept);
+            }
         }
         Role::Config(config) => {
             let standing = match (config.leads(run.world().now()), config.follows()) {
@@ -113,7 +129,7 @@ fn facts(run: &ClusterRun, node: NodeId) -> Vec<(String, String)> {
             fact("Own heartbeat", beat.version.to_string());
         }
     }
-    if !is_client && body.disk().sync_count() > 0 {
+    if has_cores && body.disk().sync_count() > 0 {
         let disk = body.disk();
         let unsynced = match run.world().process(node) {
             Role::MySql(_) => {

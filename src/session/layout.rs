@@ -45,6 +45,7 @@ fn node_layout(session: &Session, run: &ClusterRun, node: NodeId) -> NodeLayout 
     let (shard, ordinal) = match seat {
         Seat::Client(number) | Seat::QueryProxy(number) | Seat::RingNode(number) => (None, number - 1),
         Seat::Config(number) => (None, number - 1),
+        Seat::BackupStore => (None, 0),
         Seat::ShardProxy { shard, member } | Seat::Mysql { shard, member } => (Some(shard - 1), member - 1),
     };
     let machine = blueprint.machine(seat);
@@ -134,6 +135,9 @@ fn links(blueprint: &Blueprint) -> Vec<LinkLayout> {
             }
             let replicas = shard.nodes.iter().filter(|node| **node != shard.primary);
             replicas.for_each(|node| link(shard.primary.0, node.0, LinkUse::Replication));
+            for store in nodes(|seat| matches!(seat, Seat::BackupStore)) {
+                shard.nodes.iter().for_each(|node| link(store, node.0, LinkUse::HealthCheck));
+            }
             for config in nodes(|seat| matches!(seat, Seat::Config(_))) {
                 shard.nodes.iter().for_each(|node| link(config, node.0, LinkUse::HealthCheck));
             }

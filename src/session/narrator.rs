@@ -43,6 +43,15 @@ impl Narrator {
                     shard_name(run, *shard)
                 ),
             ),
+            Notable::Restored { shard, restore } => (
+                Severity::Warning,
+                format!(
+                    "{} serves again what its backup had: recovery point **{:.1} s**, recovery time **{:.1} s**.",
+                    capital(&shard_name(run, *shard)),
+                    restore.point.as_ms_f64() / 1e3,
+                    restore.time.as_ms_f64() / 1e3
+                ),
+            ),
             Notable::Ring(event) => self.tell_ring(run, event)?,
             Notable::Found { operation, finding, since_last } => {
                 (Severity::Violation, tell_finding(run, operation, finding, *since_last))
@@ -292,6 +301,31 @@ fn tell_sql(run: &ClusterRun, event: &SqlEvent) -> Option<(Severity, String)> {
             Severity::Warning,
             format!("The schema change is given up: {} keeps its table.", shard_name(run, shard)),
         ),
+        SqlEvent::RestoreBegins { shard, node } => (
+            Severity::Warning,
+            format!(
+                "**{}** stops serving and restores {} from a backup.",
+                name(run, node),
+                shard_name(run, shard)
+            ),
+        ),
+        SqlEvent::PointReached { node, transactions, .. } => (
+            Severity::Plain,
+            format!(
+                "**{}** has the snapshot, and {transactions} {} replayed on it.",
+                name(run, node),
+                plural(transactions, "transaction", "transactions")
+            ),
+        ),
+        // Told with its figures.
+        SqlEvent::ShardRestored { .. } => return None,
+        SqlEvent::NothingToRestore { shard } => (
+            Severity::Warning,
+            format!(
+                "There is no backup of {} that is old enough: nothing is restored.",
+                shard_name(run, shard)
+            ),
+        ),
         SqlEvent::NoSuchShard { shard } => {
             (Severity::Warning, format!("There is no shard {}: nothing is done.", u16::from(shard) + 1))
         }
@@ -372,6 +406,7 @@ pub fn label(run: &ClusterRun, seat: Seat) -> String {
     match seat {
         Seat::Client(number) => format!("C{number}"),
         Seat::QueryProxy(number) => format!("Q{number}"),
+        Seat::BackupStore => "BAK".to_string(),
         Seat::Config(1) => "CFG".to_string(),
         Seat::Config(number) => format!("CFG {number}"),
         Seat::ShardProxy { shard, .. } => format!("P {}", range(shard)),

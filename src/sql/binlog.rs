@@ -120,6 +120,15 @@ pub fn schema_cell(number: u64, rows: u32) -> Cell {
 pub struct EpochStart {
     pub epoch: u32,
     pub base: u64,
+    /// What came after the base was undone by a restore.
+    pub is_restore: bool,
+}
+
+impl EpochStart {
+    /// As its first transaction shows it.
+    pub fn of(first: Position) -> EpochStart {
+        EpochStart { epoch: first.epoch, base: first.sequence - 1, is_restore: false }
+    }
 }
 
 /// Epochs that a node remembers; older ones are forgotten and whoever needs them takes a snapshot.

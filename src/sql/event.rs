@@ -3,7 +3,7 @@
 use super::message::SqlMessage;
 use super::record::SqlRecord;
 use super::shard_map::KeyRange;
-use crate::engine::{DiskImage, NodeId, Process, SimDuration, Ticket};
+use crate::engine::{DiskImage, NodeId, Process, SimDuration, SimTime, Ticket};
 use crate::workload::operation::{Request, Response};
 
 /// Something worth telling.
@@ -168,6 +168,29 @@ pub enum SqlEvent {
     NoSuchShard {
         shard: u8,
     },
+    /// A server stops serving and restores its shard from a backup.
+    RestoreBegins {
+        shard: u8,
+        node: NodeId,
+    },
+    /// It has what was to be restored: up to what was committed at a time on wall clocks (in nanoseconds), so
+    /// many transactions after the snapshot.
+    PointReached {
+        shard: u8,
+        node: NodeId,
+        reached: u64,
+        transactions: u64,
+    },
+    /// The shard serves what was restored; when that was asked for.
+    ShardRestored {
+        shard: u8,
+        node: NodeId,
+        asked: SimTime,
+    },
+    /// There is no backup that is old enough.
+    NothingToRestore {
+        shard: u8,
+    },
 }
 
 /// What an operator can ask of a SQL cluster.
@@ -183,6 +206,10 @@ pub enum Admin {
     ChangeSchema { shard: u16 },
     /// Gives that up.
     GiveUpSchemaChange { shard: u16 },
+    /// Restores a shard as it was so long ago; without a time, as its newest backup has it.
+    Restore { shard: u16, back: Option<SimDuration> },
+    /// Gives that up, if it has not begun.
+    GiveUpRestore { shard: u16 },
 }
 
 impl Admin {
@@ -192,7 +219,9 @@ impl Admin {
             Admin::Split { shard, .. }
             | Admin::Merge { shard, .. }
             | Admin::ChangeSchema { shard, .. }
-            | Admin::GiveUpSchemaChange { shard } => shard,
+            | Admin::GiveUpSchemaChange { shard }
+            | Admin::Restore { shard, .. }
+            | Admin::GiveUpRestore { shard } => shard,
             Admin::GiveUpMove => 0,
         }
     }
@@ -243,6 +272,12 @@ impl SqlEvent {
             SqlEvent::CutOverPostponed { shard, node } => word(29, shard, node, 0),
             SqlEvent::SchemaChangeGivenUp { shard, node } => word(30, shard, node, 0),
             SqlEvent::NoSuchShard { shard } => word(31, shard, NOBODY, 0),
+            SqlEvent::RestoreBegins { shard, node } => word(32, shard, node, 0),
+            SqlEvent::PointReached { shard, node, reached, transactions } => {
+                word(33, shard, node, reached ^ transactions)
+            }
+            SqlEvent::ShardRestored { shard, node, asked } => word(34, shard, node, asked.0),
+            SqlEvent::NothingToRestore { shard } => word(35, shard, NOBODY, 0),
         }
     }
 }
@@ -279,6 +314,8 @@ pub enum SqlTimer {
     Operation,
     /// A target copies the next rows, or asks again.
     Import,
+    /// The backup store fetches what is new.
+    Backup,
     /// The next step of the schema change of a number.
     SchemaChange {
         number: u64,
@@ -330,6 +367,10 @@ pub enum SqlToken {
     Imported { id: u64 },
     /// Rows are written anew, or transactions replayed on them, for the schema change of a number.
     Altered { number: u64 },
+    /// What was restored for a number is on disk.
+    RestoreStored { number: u64 },
+    /// Transactions of a backup are executed, for the restore of a number.
+    Replayed { number: u64 },
     /// The new epoch is on disk.
     EpochStored { epoch: u32 },
     /// The snapshot is on disk.

@@ -2,9 +2,11 @@
 //!
 //! In the order in which a query meets them: [`query_proxy`], [`shard_proxy`]
 //! with its [`result_cache`], [`mysql`] with its [`tables`] and [`binlog`]; beside them the
-//! [`config_service`], which holds the [`shard_map`]. [`message`], [`event`],
+//! [`config_service`], which holds the [`shard_map`], and a [`backup_store`] with its [`backup_archive`]. [`message`], [`event`],
 //! [`record`] and [`settings`] are what they share.
 
+pub mod backup_archive;
+pub mod backup_store;
 pub mod binlog;
 pub mod config_service;
 pub mod event;

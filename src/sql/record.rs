@@ -5,6 +5,7 @@
 //! InnoDB's recovery decides: one that is in the redo log alone is rolled back.
 //! One that is in the binlog alone counts as executed and has left no row.
 
+use super::backup_archive::{Archive, Snapshot};
 use super::binlog::{BINLOG_ENTRIES_MAX, Entry, EpochStart, Position, start_epoch};
 use super::config_service::agreement::ConfigState;
 use super::tables::Tables;
@@ -17,6 +18,7 @@ use std::rc::Rc;
 pub enum SqlRecord {
     MySql(MySqlRecord),
     Config(Rc<ConfigRecord>),
+    Backup(BackupRecord),
 }
 
 /// A record of a MySQL server.
@@ -32,10 +34,7 @@ pub enum MySqlRecord {
     RolledBack,
     /// The rows as they are now are on disk: recovery begins here.
     Checkpoint,
-    Epoch {
-        epoch: u32,
-        base: u64,
-    },
+    Epoch(EpochStart),
     /// Everything anew.
     Snapshot(Rc<MySqlDisk>),
 }
@@ -102,9 +101,9 @@ impl MySqlDisk {
             }
             MySqlRecord::RolledBack => self.prepared.clear(),
             MySqlRecord::Checkpoint => self.to_recover = 0,
-            MySqlRecord::Epoch { epoch, base } => {
-                self.epoch = epoch;
-                start_epoch(&mut self.epochs, EpochStart { epoch, base });
+            MySqlRecord::Epoch(start) => {
+                self.epoch = start.epoch;
+                start_epoch(&mut self.epochs, start);
             }
             MySqlRecord::Snapshot(snapshot) => *self = MySqlDisk::clone(&snapshot),
         }
@@ -119,9 +118,48 @@ impl MySqlDisk {
         assert_eq!(position.sequence, self.binlog().next(), "the log on disk has no gap");
         self.binlog().push(entry);
         if self.epochs.last().is_none_or(|last| last.epoch < position.epoch) {
-            let start = EpochStart { epoch: position.epoch, base: position.sequence - 1 };
-            start_epoch(&mut self.epochs, start);
+            start_epoch(&mut self.epochs, EpochStart::of(position));
         }
+    }
+}
+
+/// A record of a backup store.
+#[derive(Clone)]
+pub struct BackupRecord {
+    pub shard: u16,
+    /// Snapshots that are kept.
+    pub keep: usize,
+    pub change: BackupChange,
+}
+
+#[derive(Clone)]
+pub enum BackupChange {
+    Snapshot(Rc<Snapshot>),
+    Entries(Rc<[Entry]>),
+}
+
+impl BackupRecord {
+    pub fn apply(&self, archive: &mut Archive) {
+        match &self.change {
+            BackupChange::Snapshot(snapshot) => archive.begin(Rc::clone(snapshot), self.keep),
+            BackupChange::Entries(entries) => archive.append(entries),
+        }
+    }
+}
+
+/// What a backup store finds on its disk, by shard.
+#[derive(Clone, Default)]
+pub struct BackupDisk {
+    pub archives: Vec<Archive>,
+}
+
+impl BackupDisk {
+    pub fn apply(&mut self, record: &BackupRecord) {
+        let shard = usize::from(record.shard);
+        while self.archives.len() <= shard {
+            self.archives.push(Archive::default());
+        }
+        record.apply(&mut self.archives[shard]);
     }
 }
 

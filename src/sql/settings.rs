@@ -194,6 +194,15 @@ pub struct SchemaChange {
     pub cut_over_max: SimDuration,
 }
 
+/// What a backup store does.
+#[derive(Clone, Copy, Debug)]
+pub struct Backups {
+    pub snapshot_every: SimDuration,
+    /// Snapshots of a shard that are kept.
+    pub snapshots: usize,
+    pub binlog_every: SimDuration,
+}
+
 /// Core times.
 #[derive(Clone, Debug)]
 pub struct Services {
@@ -215,6 +224,8 @@ pub struct SqlSettings {
     pub first_map: Rc<ShardMap>,
     /// The nodes of the configuration service: one or three.
     pub config: Vec<NodeId>,
+    pub backup_store: Option<NodeId>,
+    pub backups: Option<Backups>,
     /// Everybody who is told of a new map.
     pub proxies: Vec<NodeId>,
     /// Region of every node, by its number: operators wrote it down.

@@ -176,7 +176,7 @@ impl From<SqlRecord> for Write {
     fn from(record: SqlRecord) -> Write {
         match record {
             SqlRecord::Config(record) => Write::Config(record),
-            SqlRecord::MySql(_) => unreachable!("servers stand in for others here"),
+            SqlRecord::MySql(_) | SqlRecord::Backup(_) => unreachable!("servers stand in for others here"),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The tests of everything but the page, in one binary.
 
+mod backups;
 mod command_line;
 mod config_service;
 mod engine_determinism;

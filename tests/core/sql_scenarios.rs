@@ -319,3 +319,18 @@ fn an_online_schema_change_goes_on_while_a_blocking_one_stops_writes_and_replica
         assert!(blocking.stale_reads > 20 * online.stale_reads.max(1), "the replica repeats the change");
     }
 }
+
+#[test]
+fn a_shard_without_disks_is_gone_or_goes_back_to_its_backup() {
+    for seed in SEEDS {
+        let [none, five, half] = &run(preset("backup-restore"), seed)[..] else { panic!("three clusters") };
+        let lost: Vec<u64> = [none, five, half].map(|cluster| cluster.lost_acknowledged_writes).to_vec();
+        assert!(lost[0] > 2_000, "all of nineteen seconds: {lost:?}");
+        assert!(lost[1] < 800 && lost[2] < 90, "what came after the last fetch: {lost:?}");
+        assert!(lost[1] > 3 * lost[2], "{lost:?}");
+        let points: Vec<f64> =
+            [five, half].map(|cluster| cluster.recovery_point_ms_max.expect("it is restored")).to_vec();
+        assert!(points[0] < 5_100.0 && points[1] < 600.0 && points[0] > points[1], "{points:?}");
+        assert_eq!((none.restores, five.restores, half.restores), (0, 1, 1));
+    }
+}

@@ -13,9 +13,9 @@ use faultline::engine::{Purpose, SimTime, Stream};
 use faultline::scenario::fault::{FaultSpec, ScheduledFault, Selector};
 use faultline::scenario::names::seats;
 use faultline::scenario::schema::{
-    BufferPoolSection, BufferingSection, ChecksSection, CircuitBreakerSection, ClusterSection, FencingMode,
-    LogSyncPolicy, NetworkSection, ReadFrom, ReplicationMode, RetriesSection, RingSection, Scenario,
-    ShardRange, SqlSection, SyncPolicy, WorkloadSection,
+    BackupsSection, BufferPoolSection, BufferingSection, ChecksSection, CircuitBreakerSection,
+    ClusterSection, FencingMode, LogSyncPolicy, NetworkSection, ReadFrom, ReplicationMode, RetriesSection,
+    RingSection, Scenario, ShardRange, SqlSection, SyncPolicy, WorkloadSection,
 };
 use faultline::session::Session;
 use faultline::workload::operation::{Cause, Outcome};
@@ -104,7 +104,35 @@ fn draw_scenario(seed: u64) -> Scenario {
     };
     let faults = 1 + dice.below(6);
     scenario.faults = (0..faults).map(|_| draw_fault(&mut dice, &scenario)).collect();
+    draw_operations(&mut dice, &mut scenario);
     scenario
+}
+
+/// What an operator does meanwhile.
+fn draw_operations(dice: &mut Dice, scenario: &mut Scenario) {
+    let ClusterSection::ShardedSql(sql) = &mut scenario.clusters[0] else { return };
+    if dice.one_in(3) {
+        sql.backups = Some(BackupsSection {
+            snapshot_every_ms: dice.between(500.0, 8_000.0),
+            snapshots: 1 + dice.below(3),
+            binlog_every_ms: dice.between(100.0, 2_000.0),
+        });
+    }
+    sql.schema_change.online = dice.one_in(2);
+    let shards = sql.shard_count();
+    let operations = if dice.one_in(2) { dice.below(3) } else { 0 };
+    for _ in 0..operations {
+        let shard = 1 + dice.below(shards) as u16;
+        let fault = if dice.one_in(2) {
+            FaultSpec::SchemaChange { shard }
+        } else {
+            FaultSpec::Restore {
+                shard,
+                back_ms: Some(dice.between(0.0, 4_000.0)).filter(|back| *back > 500.0),
+            }
+        };
+        scenario.faults.push(ScheduledFault { at_ms: dice.between(0.0, SAFETY_MS), for_ms: None, fault });
+    }
 }
 
 fn draw_sql(dice: &mut Dice, shards: Vec<ShardRange>) -> SqlSection {

@@ -73,6 +73,10 @@ fn fault(known: &Known, path: &str, fault: &FaultSpec) -> Checked {
             if hash_point(&place.to_ascii_lowercase()).is_some() { Ok(()) } else { is_name.map(|_| ()) }
         }
         FaultSpec::SchemaChange { shard } => whole(&at("shard"), u32::from(*shard), 1, SHARDS_MAX),
+        FaultSpec::Restore { shard, back_ms } => {
+            whole(&at("shard"), u32::from(*shard), 1, SHARDS_MAX)?;
+            back_ms.map_or(Ok(()), |back| between(&at("back_ms"), back, 0.0, DURATION_MS_MAX))
+        }
         FaultSpec::Merge { shard, into } => {
             whole(&at("shard"), u32::from(*shard), 1, SHARDS_MAX)?;
             whole(&at("into"), u32::from(*into), 1, SHARDS_MAX)?;

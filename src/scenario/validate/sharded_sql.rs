@@ -24,6 +24,13 @@ pub(super) fn check(path: &str, sql: &SqlSection, prices: &PriceSheet) -> Checke
     let pause = sql.resharding.write_pause_ms_max;
     between(&at("resharding.write_pause_ms_max"), pause, TIMEOUT_MS_MIN, SPAN_MS_MAX)?;
     schema_change(path, sql)?;
+    if let Some(backups) = &sql.backups {
+        let most = SPAN_MS_MAX;
+        let snapshot_every = backups.snapshot_every_ms;
+        between(&at("backups.snapshot_every_ms"), snapshot_every, BACKUP_INTERVAL_MS_MIN, most)?;
+        whole(&at("backups.snapshots"), backups.snapshots, 1, SNAPSHOTS_MAX)?;
+        between(&at("backups.binlog_every_ms"), backups.binlog_every_ms, BACKUP_INTERVAL_MS_MIN, most)?;
+    }
     whole(&at("shard_proxies"), sql.shard_proxies, 1, SHARD_PROXIES_MAX)?;
     whole(&at("replicas"), sql.replicas, 0, REPLICAS_MAX)?;
     config_nodes(&at("config_nodes"), sql.config_nodes)?;

@@ -34,6 +34,8 @@ pub struct ConfigState {
     pub epochs: Vec<u32>,
     /// The node that was last chosen to become primary, per shard: it may be by now.
     pub targets: Vec<Option<NodeId>>,
+    /// The number of the last restore that was done, per shard; zero if there was none.
+    pub restored: Vec<u64>,
     /// The range that is being moved, if one is.
     pub moving: Option<Moving>,
 }
@@ -95,7 +97,7 @@ pub enum Agreement {
 impl Agreement {
     pub fn bytes(&self) -> u32 {
         match self {
-            Agreement::Propose { state, .. } => 24 + 28 * state.map.shards.len() as u32,
+            Agreement::Propose { state, .. } => 24 + 36 * state.map.shards.len() as u32,
             _ => 24,
         }
     }
@@ -158,7 +160,8 @@ impl Member {
         let map = Rc::clone(&settings.first_map);
         let epochs = map.shards.iter().map(|shard| shard.epoch).collect();
         let targets = vec![None; map.shards.len()];
-        let state = Rc::new(ConfigState { term: 0, number: 0, map, epochs, targets, moving: None });
+        let restored = vec![0; map.shards.len()];
+        let state = Rc::new(ConfigState { term: 0, number: 0, map, epochs, targets, restored, moving: None });
         Member {
             peers: vec![Peer::default(); settings.config.len()],
             settings,

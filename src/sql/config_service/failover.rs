@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! watched ─dead─► intent ─agreed─► fencing ─old primary harmless─► promoting ─promoted─► agreed ─► watched
+//!    └─restore─► restoring ─►┘
 //! ```
 
 use super::agreement::Moving;
@@ -13,6 +14,8 @@ pub(super) enum Phase {
     /// The primary is watched.
     #[default]
     Watched,
+    /// A majority has to agree (state `number`), then the target restores the shard from a backup.
+    Restoring { target: NodeId, number: u64 },
     /// A majority has to agree that there is going to be another one: state `number`.
     Intent { target: NodeId, epoch: u32, number: u64 },
     /// The old primary has to be harmless first.
@@ -27,12 +30,16 @@ impl Phase {
     /// Who is to be primary, and under which epoch.
     pub fn target(self) -> Option<(NodeId, u32)> {
         match self {
-            Phase::Watched => None,
+            Phase::Watched | Phase::Restoring { .. } => None,
             Phase::Intent { target, epoch, .. }
             | Phase::Fencing { target, epoch, .. }
             | Phase::Promoting { target, epoch, .. }
             | Phase::Concluding { target, epoch, .. } => Some((target, epoch)),
         }
+    }
+
+    pub fn is_of_restore(self) -> bool {
+        matches!(self, Phase::Restoring { .. })
     }
 
     /// Whether the target has been asked to become primary.
@@ -54,6 +61,10 @@ pub(super) struct Failover {
     pub told: bool,
     /// Since the map last had a primary that serves, nobody else was asked to be one: it can go on.
     pub undisputed: bool,
+    /// The target has restored the shard from a backup, as this number asked for: nobody else will do.
+    pub restores: Option<u64>,
+    /// Nothing is kept of it that could be restored.
+    pub has_no_backup: bool,
     /// Nodes that were asked to become primary and may be by now.
     pub asked: Vec<NodeId>,
 }

@@ -12,7 +12,8 @@
 //! After a failover none of the same shard follows for a while (anti-flapping).
 //! Replicas of other regions can be left out. It moves ranges of keys between shards on an operator's
 //! word: copy, catch up, a bounded write pause, compare, a new map; what is given up
-//! leaves no trace.
+//! leaves no trace. It passes schema changes on to primaries, and has a shard restored from its
+//! backups: on an operator's word, or because nothing is left of it.
 //!
 //! Simplified: the service reaches the power switches over a management network
 //! that never fails, in a tenth of a second. A new leader does not know when its
@@ -24,6 +25,7 @@
 pub mod agreement;
 mod failover;
 mod resharding;
+mod restoring;
 mod schema_change;
 
 use super::binlog::Position;
@@ -65,6 +67,8 @@ pub struct ConfigService {
     resharding: Resharding,
     /// By shard: the number of the one that an operator asked for and that is not done.
     schema_changes: Vec<Option<u64>>,
+    /// By shard: the restore that is wanted and not done.
+    restores: Vec<Option<restoring::Wanted>>,
     operation_timer_set: bool,
     round: u32,
     /// The term in which it last began to act as leader.
@@ -88,6 +92,7 @@ impl ConfigService {
             announced: Rc::clone(map),
             resharding: Resharding::default(),
             schema_changes: vec![None; map.shards.len()],
+            restores: vec![None; map.shards.len()],
             operation_timer_set: false,
             round: 0,
             acts_in: 0,
@@ -178,6 +183,10 @@ impl ConfigService {
             SqlMessage::Frozen { id, attempt, sequence, digest } if self.acts(ctx) => {
                 self.on_frozen(from, id, attempt, (sequence, digest), ctx);
             }
+            SqlMessage::Restored { number } if self.acts(ctx) => self.on_restored(from, number, ctx),
+            SqlMessage::NothingToRestore { number } if self.acts(ctx) => {
+                self.on_nothing_to_restore(from, number, ctx);
+            }
             SqlMessage::Altered { number } if self.acts(ctx) => self.on_altered(from, number),
             SqlMessage::LeaseRequest { epoch, asked } if self.acts(ctx) => {
                 self.on_lease_request(from, epoch, asked, ctx);
@@ -194,6 +203,8 @@ impl ConfigService {
             Admin::GiveUpMove => self.resharding.want(None),
             Admin::ChangeSchema { shard } => self.want_schema_change(shard, ctx),
             Admin::GiveUpSchemaChange { shard } => self.give_up_schema_change(shard),
+            Admin::Restore { shard, back } => self.want_restore(shard, back, ctx),
+            Admin::GiveUpRestore { shard } => self.give_up_restore(shard),
         }
         self.set_operation_timer(ctx);
     }
@@ -211,8 +222,9 @@ impl ConfigService {
         if self.acts(ctx) {
             self.drive_move(ctx);
             self.drive_schema_changes(ctx);
+            self.drive_restores(ctx);
         }
-        if self.moves_are_due() || self.wants_schema_change() {
+        if self.moves_are_due() || self.wants_schema_change() || self.wants_restore() {
             self.set_operation_timer(ctx);
         }
     }
@@ -301,7 +313,14 @@ impl ConfigService {
                     }
                 }
                 Phase::Promoting { target, epoch, since } => self.ask_again(shard, target, epoch, since, ctx),
-                Phase::Intent { .. } | Phase::Fencing { .. } | Phase::Concluding { .. } => {}
+                // Another will restore it.
+                Phase::Restoring { target, .. } if self.missed(target) >= threshold => {
+                    self.failovers[shard].phase = Phase::Watched;
+                }
+                Phase::Restoring { .. }
+                | Phase::Intent { .. }
+                | Phase::Fencing { .. }
+                | Phase::Concluding { .. } => {}
             }
         }
     }
@@ -361,7 +380,7 @@ impl ConfigService {
         }
         self.tell_if_over(from, pong.moves, ctx);
         self.tell_if_unwanted(from, pong.alters, ctx);
-        let is_target = phase.target().is_some_and(|(target, _)| target == from);
+        let is_target = phase.target().is_some_and(|(target, _)| target == from) || phase.is_of_restore();
         let knows = pong.epoch >= epoch && (pong.primary || pong.has_source);
         if !knows && !is_target && from != primary {
             self.tell_shard(from, shard, ctx);
@@ -388,8 +407,7 @@ impl ConfigService {
         let region = |node: NodeId| self.settings.regions[node.index()];
         let of_shard = || self.health.iter().filter(|health| health.shard == shard);
         // Nothing is left of anything: any will do.
-        let all_empty = of_shard()
-            .all(|health| health.missed == 0 && health.answered.is_some_and(|pong| !pong.initialised));
+        let all_empty = self.nothing_is_left(shard);
         let candidates = of_shard().filter(|health| health.missed == 0).filter_map(|health| {
             let pong = health.answered?;
             let allowed = self.settings.failover.cross_region || region(health.node) == region(entry.primary);
@@ -398,8 +416,18 @@ impl ConfigService {
         candidates.max_by_key(|(node, position)| (*position, *node == entry.primary, Reverse(*node)))
     }
 
+    /// Whether all nodes of a shard answer and none has anything.
+    fn nothing_is_left(&self, shard: usize) -> bool {
+        let mut of_shard = self.health.iter().filter(|health| health.shard == shard);
+        of_shard.all(|health| health.missed == 0 && health.answered.is_some_and(|pong| !pong.initialised))
+    }
+
     fn begin<P: SqlHost>(&mut self, shard: usize, ctx: &mut Context<P>) {
         if self.move_hinders(shard, ctx) {
+            return;
+        }
+        self.failovers[shard].restores = None;
+        if self.nothing_is_left(shard) && self.restore_lost_shard(shard, ctx) {
             return;
         }
         let now = ctx.monotonic();
@@ -457,7 +485,9 @@ impl ConfigService {
                     }
                     let failover = &mut self.failovers[shard];
                     failover.phase = Phase::Watched;
+                    failover.has_no_backup = false;
                     failover.asked.retain(|asked| *asked == target);
+                    self.conclude_restore(shard, target, ctx);
                 }
                 _ => {}
             }
@@ -505,7 +535,8 @@ impl ConfigService {
     ) -> NodeId {
         // The primary itself stays, however old its last answer is; and where machines are switched off,
         // whom it was to be, who is on.
-        let stays = target == self.map().shards[shard].primary || self.shuts_down();
+        let is_fixed = self.failovers[shard].restores.is_some();
+        let stays = is_fixed || target == self.map().shards[shard].primary || self.shuts_down();
         match self.best(shard) {
             Some((best, _)) if best != target && !stays => {
                 ctx.output(SqlEvent::Promoting { shard: shard as u8, node: best, epoch });
@@ -547,7 +578,8 @@ impl ConfigService {
         let has = answered.filter(|pong| pong.initialised).map(|pong| pong.position);
         let is_behind = self.best(shard).is_some_and(|(best, most)| best != target && Some(most) > has);
         let is_replica = target != self.map().shards[shard].primary;
-        if self.missed(target) > 0 || is_behind && !has_begun && (is_replica || has.is_none()) {
+        let is_fixed = self.failovers[shard].restores.is_some();
+        if self.missed(target) > 0 || is_behind && !is_fixed && !has_begun && (is_replica || has.is_none()) {
             self.failovers[shard].phase = Phase::Watched;
             self.begin(shard, ctx);
         } else {
@@ -566,6 +598,7 @@ impl ConfigService {
             return;
         }
         let moving = self.cut_over_ranges(shard);
+        let restores = self.failovers[shard].restores;
         if self.map().shards[shard].primary != from {
             self.failovers[shard].recovered = Some(ctx.monotonic());
         }
@@ -581,6 +614,9 @@ impl ConfigService {
                 }));
                 if moving.is_some() {
                     state.moving = None;
+                }
+                if let Some(number) = restores {
+                    state.restored[shard] = number;
                 }
             },
             ctx,

@@ -165,7 +165,11 @@ impl ConfigService {
                     || range.to.checked_add(1) == Some(other.from);
                 (shard != into && adjacent).then_some((shard, into, range))
             }
-            Admin::GiveUpMove | Admin::ChangeSchema { .. } | Admin::GiveUpSchemaChange { .. } => None,
+            Admin::GiveUpMove
+            | Admin::ChangeSchema { .. }
+            | Admin::GiveUpSchemaChange { .. }
+            | Admin::Restore { .. }
+            | Admin::GiveUpRestore { .. } => None,
         }
     }
 

@@ -15,7 +15,8 @@
 //! whose history is not a prefix of its source's (the CLONE plugin), whose
 //! errant transactions are counted and named; schema changes, blocking (`ALTER
 //! TABLE … ALGORITHM=COPY`, which replicas repeat) or online (gh-ost 1.1: a ghost
-//! table, the binlog replayed on it, a short lock). A node that restarts is read-only
+//! table, the binlog replayed on it, a short lock); restores from a backup to a
+//! point in time (snapshot and binlog). A node that restarts is read-only
 //! until the configuration service says what it is. With fencing by lease it
 //! takes queries as primary only while it has one.
 //!
@@ -27,10 +28,12 @@
 //! What a replica applied and what its source sent is real: lag is the work
 //! that waits in the relay log, and a promotion loses what had not arrived.
 
+mod backup;
 mod buffer_pool;
 mod commit;
 mod locks;
 mod moving;
+mod point_in_time;
 mod query;
 mod replica;
 mod schema_change;
@@ -52,6 +55,7 @@ use commit::Pipeline;
 use locks::Locks;
 use moving::{Cleanup, Frozen, Import};
 pub use moving::{CopiedRows, Replayed};
+use point_in_time::PointInTime;
 pub use query::Execute;
 use query::{Asked, Suspended, WaitingReads};
 use replica::{Applying, Restoring};
@@ -135,6 +139,9 @@ pub struct MySql {
     fresh_at: u64,
     promoting: Option<(NodeId, u32)>,
     restoring: Option<Restoring>,
+    point_in_time: Option<PointInTime>,
+    /// The snapshot that a backup store is fetching.
+    backup: Option<Tables>,
     errant: u64,
 }
 
@@ -177,6 +184,8 @@ impl MySql {
             fresh_at: 0,
             promoting: None,
             restoring: None,
+            point_in_time: None,
+            backup: None,
             errant: 0,
             settings,
         }
@@ -250,8 +259,9 @@ impl MySql {
         (self.logged_to() - self.executed.sequence) as usize
     }
 
+    /// Whether it takes a copy of everything, from its source or from a backup.
     pub fn is_restoring(&self) -> bool {
-        self.restoring.is_some()
+        self.restoring.is_some() || self.point_in_time.is_some()
     }
 
     pub fn is_recovering(&self) -> bool {
@@ -308,9 +318,9 @@ impl MySql {
             self.range = self.settings.first_map.shards[self.shard].range;
             self.knows_range = true;
             self.epoch = 1;
-            self.epochs.push(EpochStart { epoch: 1, base: 0 });
-            let epoch = MySqlRecord::Epoch { epoch: 1, base: 0 };
-            ctx.disk_append_to(BINLOG, SqlRecord::MySql(epoch));
+            let first = EpochStart { epoch: 1, base: 0, is_restore: false };
+            self.epochs.push(first);
+            ctx.disk_append_to(BINLOG, SqlRecord::MySql(MySqlRecord::Epoch(first)));
             ctx.disk_sync_file_background(BINLOG);
             if let Some(pool) = &mut self.buffer_pool {
                 pool.warm_up(&self.settings.keys);
@@ -426,6 +436,8 @@ impl MySql {
             SqlToken::Altered { number } => self.altered(number, ctx),
             SqlToken::EpochStored { epoch } => self.epoch_stored(epoch, ctx),
             SqlToken::SnapshotStored => self.snapshot_stored(ctx),
+            SqlToken::Replayed { number } => self.replayed(number, ctx),
+            SqlToken::RestoreStored { number } => self.restore_stored(number, ctx),
             SqlToken::StateStored { .. } => {}
         }
     }
@@ -453,7 +465,7 @@ impl MySql {
             epoch: self.epoch,
             position: self.received(),
             has_source: self.source().is_some(),
-            initialised: !self.epochs.is_empty() && self.restoring.is_none(),
+            initialised: !self.epochs.is_empty() && self.restoring.is_none() && !self.is_going_back(),
             moves: self.moves(),
             alters: self.alters(),
         })
@@ -466,7 +478,7 @@ impl MySql {
         at_least: Position,
         ctx: &mut Context<P>,
     ) {
-        if self.restoring.is_some() || self.is_recovering() {
+        if self.restoring.is_some() || self.is_recovering() || self.is_going_back() {
             return;
         }
         if self.is_primary() && epoch == self.epoch {
@@ -498,8 +510,9 @@ impl MySql {
 
     fn begin_epoch<P: SqlHost>(&mut self, epoch: u32, base: u64, ctx: &mut Context<P>) {
         self.epoch = epoch;
-        start_epoch(&mut self.epochs, EpochStart { epoch, base });
-        ctx.disk_append_to(BINLOG, SqlRecord::MySql(MySqlRecord::Epoch { epoch, base }));
+        let start = EpochStart { epoch, base, is_restore: self.point_in_time.take().is_some() };
+        start_epoch(&mut self.epochs, start);
+        ctx.disk_append_to(BINLOG, SqlRecord::MySql(MySqlRecord::Epoch(start)));
         ctx.disk_sync_file(BINLOG, SqlToken::EpochStored { epoch });
         ctx.output(SqlEvent::Promoted { shard: self.shard as u8, node: ctx.id(), epoch, base });
     }
@@ -566,6 +579,11 @@ impl MySql {
         if entry.primary == ctx.id() || entry.epoch < self.epoch {
             return;
         }
+        // Until another is primary, it goes on with what it restores.
+        if self.point_in_time.is_some() && entry.epoch == self.epoch {
+            return;
+        }
+        self.point_in_time = None;
         if self.is_primary() {
             if entry.epoch == self.epoch {
                 return;

@@ -58,7 +58,7 @@ impl MySql {
     /// Why it does not take a query.
     pub(super) fn objection(&self, asked: &Asked, now: SimTime) -> Option<Cause> {
         let request = &asked.request;
-        if self.is_recovering() || self.restoring.is_some() {
+        if self.is_recovering() || self.is_restoring() {
             return Some(Cause::Restoring);
         }
         if asked.epoch != 0 || request.is_write() {
@@ -221,7 +221,7 @@ impl MySql {
     // What proxies ask replicas.
 
     pub fn on_lag_probe<P: SqlHost>(&mut self, proxy: NodeId, ctx: &mut Context<P>) {
-        if self.is_recovering() || self.restoring.is_some() {
+        if self.is_recovering() || self.is_restoring() {
             return;
         }
         let lag = if self.is_primary() {

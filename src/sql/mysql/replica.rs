@@ -130,7 +130,7 @@ impl MySql {
     fn receive<P: SqlHost>(&mut self, entry: Entry, ctx: &mut Context<P>) {
         let position = entry.position();
         if self.epochs.last().is_none_or(|last| last.epoch < position.epoch) {
-            start_epoch(&mut self.epochs, EpochStart { epoch: position.epoch, base: position.sequence - 1 });
+            start_epoch(&mut self.epochs, EpochStart::of(position));
         }
         self.log.push(entry);
         ctx.disk_append_to(BINLOG, SqlRecord::MySql(MySqlRecord::Relay(entry)));
@@ -254,7 +254,7 @@ impl MySql {
     }
 
     /// What appliers are doing is void: the log is another one.
-    fn stop_appliers(&mut self) {
+    pub(super) fn stop_appliers(&mut self) {
         // Numbers of the old log are never those of the new one.
         self.applying.generation_base += 1 << 48;
         self.applying.taken.clear();
@@ -266,11 +266,15 @@ impl MySql {
     pub fn on_snapshot_offer<P: SqlHost>(
         &mut self,
         from: NodeId,
-        position: Position,
+        (position, taken): (Position, u64),
         epochs: Rc<[EpochStart]>,
         outline: Outline,
         ctx: &mut Context<P>,
     ) {
+        if self.settings.backup_store == Some(from) {
+            self.backup_offered((position, taken), &epochs, outline, ctx);
+            return;
+        }
         let epoch = epochs.last().map_or(0, |last| last.epoch);
         if !self.hears(from, epoch, ctx) || self.promoting.is_some() {
             return;
@@ -291,6 +295,10 @@ impl MySql {
         rows: Rc<Vec<Cell>>,
         ctx: &mut Context<P>,
     ) {
+        if self.settings.backup_store == Some(from) {
+            self.backup_page(page, rows, ctx);
+            return;
+        }
         if self.source() != Some(from) {
             return;
         }
@@ -332,5 +340,5 @@ impl MySql {
 /// How many of the transactions up to `position` are not part of a history with these epochs.
 fn errant_transactions(position: Position, epochs: &[EpochStart]) -> u64 {
     let next = epochs.iter().find(|start| start.epoch > position.epoch);
-    next.map_or(0, |start| position.sequence.saturating_sub(start.base))
+    next.filter(|start| !start.is_restore).map_or(0, |start| position.sequence.saturating_sub(start.base))
 }

@@ -49,6 +49,7 @@ impl MySql {
             self.subscribers[at].acknowledged = 0;
             let offer = SqlMessage::SnapshotOffer {
                 position: self.executed,
+                taken: ctx.local_time(),
                 epochs: self.epochs.as_slice().into(),
                 outline: self.tables.outline(),
             };
@@ -133,11 +134,19 @@ impl MySql {
     }
 
     pub fn on_snapshot_pull<P: SqlHost>(&mut self, replica: NodeId, page: u32, ctx: &mut Context<P>) {
-        let subscriber = self.subscribers.iter().find(|subscriber| subscriber.node == replica);
-        let rows = subscriber.and_then(|subscriber| subscriber.snapshot.as_ref()?.page(page as usize));
-        if let Some(rows) = rows
-            && self.is_primary()
-        {
+        let is_backup = self.settings.backup_store == Some(replica);
+        let copied = if is_backup {
+            self.backup.as_ref()
+        } else {
+            let subscriber = self.subscribers.iter().find(|subscriber| subscriber.node == replica);
+            subscriber.filter(|_| self.is_primary()).and_then(|subscriber| subscriber.snapshot.as_ref())
+        };
+        if let Some(rows) = copied.and_then(|tables| tables.page(page as usize)) {
+            if is_backup
+                && self.backup.as_ref().is_some_and(|tables| page as usize + 1 == tables.page_count())
+            {
+                self.backup = None;
+            }
             ctx.send(replica, SqlMessage::SnapshotPage { page, rows });
         }
     }

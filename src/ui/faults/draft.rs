@@ -14,7 +14,7 @@ pub struct Draft {
     pub kind: Kind,
     /// Values of target lists.
     pub target: String,
-    /// Or where a shard is split, or into which it is merged.
+    /// Or where a shard is split, into which it is merged, how far back it goes.
     pub from: String,
     pub to: String,
     pub amount: f64,
@@ -37,6 +37,7 @@ impl Draft {
             Kind::OneWayCut => format!("zone:{first_zone}"),
             Kind::Split => "N".to_string(),
             Kind::Merge => "2".to_string(),
+            Kind::Restore => "newest".to_string(),
             _ => "all".to_string(),
         };
         Draft {
@@ -87,6 +88,10 @@ impl Draft {
                 shard: self.amount as u16,
                 into: self.from.parse().map_err(|_| "Choose into which.")?,
             },
+            Kind::Restore => {
+                let back_ms = self.from.parse().ok().map(|seconds: f64| seconds * 1e3);
+                FaultSpec::Restore { shard: self.amount as u16, back_ms }
+            }
             Kind::SchemaChange => FaultSpec::SchemaChange { shard: self.amount as u16 },
             Kind::LoadSpike => FaultSpec::LoadSpike { factor: self.amount },
             Kind::HotKey => FaultSpec::HotKey { share },

@@ -19,6 +19,7 @@ pub enum Kind {
     Split,
     Merge,
     SchemaChange,
+    Restore,
 }
 
 /// Amounts to choose from: their unit, the amounts, and which comes first.
@@ -43,7 +44,7 @@ impl Kind {
         Kind::LoadSpike,
         Kind::HotKey,
     ];
-    pub const MORE: [Kind; 8] = [
+    pub const MORE: [Kind; 9] = [
         Kind::Restart,
         Kind::SlowDisk,
         Kind::OneWayCut,
@@ -52,6 +53,7 @@ impl Kind {
         Kind::Split,
         Kind::Merge,
         Kind::SchemaChange,
+        Kind::Restore,
     ];
 
     /// Its name in scenario files.
@@ -73,6 +75,7 @@ impl Kind {
             Kind::Split => "split",
             Kind::Merge => "merge",
             Kind::SchemaChange => "schema_change",
+            Kind::Restore => "restore",
         }
     }
 
@@ -104,6 +107,7 @@ impl Kind {
             Kind::Split => "Split a shard",
             Kind::Merge => "Merge two shards",
             Kind::SchemaChange => "Change a schema",
+            Kind::Restore => "Restore a shard",
         }
     }
 
@@ -135,6 +139,9 @@ impl Kind {
             Kind::Merge => {
                 "All its keys move to a neighbour, while it serves. Lifted before it is done, it is given up."
             }
+            Kind::Restore => {
+                "It goes back to what its backup has (Design, MySQL, Backups): what was written later is undone."
+            }
             Kind::SchemaChange => {
                 "Its table gets another column, online or under a lock (Design, MySQL). Lifted before it is done, it is given up."
             }
@@ -162,6 +169,7 @@ impl Kind {
                 &["D", "G", "J", "N", "Q", "T", "80"],
             )),
             Kind::Merge => Some(("Into which?", &["1", "2", "3", "4"])),
+            Kind::Restore => Some(("To how many seconds before?", &["newest", "1", "5", "10", "30"])),
             _ => None,
         }
     }
@@ -188,7 +196,7 @@ impl Kind {
             Kind::HotKey => {
                 amounts("How much of all traffic goes to it?", &[20.0, 50.0, 90.0], 50.0, "", " %")
             }
-            Kind::Split | Kind::Merge | Kind::SchemaChange => {
+            Kind::Split | Kind::Merge | Kind::SchemaChange | Kind::Restore => {
                 amounts("Which shard?", &[1.0, 2.0, 3.0, 4.0], 1.0, "", "")
             }
             Kind::Partition | Kind::Crash | Kind::Pause | Kind::Restart | Kind::OneWayCut => None,

@@ -1,5 +1,6 @@
 //! A sharded SQL cluster, left to right as a query travels: clients, query
-//! proxies, shard proxies, primaries, replicas; the configuration service below.
+//! proxies, shard proxies, primaries, replicas; the configuration service and the
+//! backup store below.
 //!
 //! Every shard has a cell with these last three side by side. Few shards stand
 //! in one column of cells; many in a grid, read like a page, with the number of
@@ -72,7 +73,8 @@ pub fn place(scene: &mut Scene, cluster: &ClusterLayout) {
         let all = cluster.nodes.iter().enumerate();
         all.filter(|(_, node)| node.role == role).map(|(index, _)| index as u16).collect()
     };
-    let (query_proxies, services) = (of_role("query-proxy"), of_role("config"));
+    let (query_proxies, mut services) = (of_role("query-proxy"), of_role("config"));
+    services.extend(of_role("backup-store"));
     let shards = shards(cluster);
 
     let (width, top) = (scene.width, 30.0);
@@ -204,7 +206,7 @@ fn place_stack(
     }
 }
 
-/// The configuration service, about a place at the foot; words at the right of each of its nodes if it has several.
+/// The configuration service and the backup store, about a place at the foot; words at the right of each of its nodes if it has several.
 fn place_services(scene: &mut Scene, cluster: &ClusterLayout, services: &[u16], x: f32) {
     let several = services.len() > 1;
     let apart = (scene.width / services.len().max(1) as f32).min(SERVICES_APART_MAX);
@@ -213,12 +215,12 @@ fn place_services(scene: &mut Scene, cluster: &ClusterLayout, services: &[u16], 
     let offset = Point::new(if several { 24.0 } else { -26.0 }, if several { -2.0 } else { 4.0 });
     let anchor = if several { "start" } else { "end" };
     for (place, service) in services.iter().enumerate() {
-        let NodeLayout { label, zone, .. } = &cluster.nodes[usize::from(*service)];
+        let NodeLayout { role, label, zone, .. } = &cluster.nodes[usize::from(*service)];
         scene.marks.push(Mark {
             nodes: vec![*service],
             at: Point::new(first + apart * place as f32, scene.height - 26.0),
             radius: 17.0,
-            shape: Shape::Hexagon,
+            shape: if role == "backup-store" { Shape::Drum } else { Shape::Hexagon },
             label: label.clone(),
             zone: *zone,
             words: Some(Words { offset, anchor, width: apart - 46.0, lines: 2 }),
