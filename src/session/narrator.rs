@@ -343,9 +343,13 @@ fn ranges(run: &ClusterRun) -> Vec<Option<KeyRange>> {
     run.map().map_or_else(Vec::new, |map| map.shards.iter().map(|entry| entry.range).collect())
 }
 
+/// The beginning of a sentence. Only ASCII: the table of all other capitals is a larger download than all sentences.
 fn capital(text: &str) -> String {
-    let mut characters = text.chars();
-    characters.next().map_or(String::new(), |first| first.to_uppercase().chain(characters).collect())
+    let mut text = text.to_string();
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    text
 }
 
 pub fn plural<'a>(count: u64, one: &'a str, many: &'a str) -> &'a str {
