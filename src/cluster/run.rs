@@ -15,6 +15,8 @@ use crate::measure::recorder::{BucketLatency, Counts, Recorder, operation};
 use crate::measure::summary::Summary;
 use crate::scenario::fault::FaultSpec;
 use crate::scenario::schema::{ClusterSection, Scenario};
+use crate::sql::config_service::ConfigService;
+use crate::sql::shard_map::ShardMap;
 use crate::workload::generator::Traffic;
 use crate::workload::operation::{Cause, Versioned};
 use std::rc::Rc;
@@ -110,6 +112,12 @@ impl ClusterRun {
 
     pub fn world(&self) -> &World<Role> {
         &self.world
+    }
+
+    /// The shard map in force: the newest that a node of the configuration service knows to be agreed on.
+    pub fn map(&self) -> Option<&ShardMap> {
+        let services = self.world.node_ids().filter_map(|node| self.world.process(node).as_config());
+        services.map(ConfigService::map).max_by_key(|map| map.version)
     }
 
     pub fn recorder(&self) -> &Recorder {

@@ -342,7 +342,8 @@ fn write<DB: DrawingBackend>(
     paint: Rgb,
     vertical: VPos,
 ) -> DrawResult<DB> {
-    let font = (look.font, TEXT_SIZE * look.density).into_font();
+    // By name: from a text alone plotters would look for the families that it knows, in the letters of all scripts.
+    let font = FontDesc::new(FontFamily::Name(look.font), TEXT_SIZE * look.density, FontStyle::Normal);
     let style = font.color(&colour(paint)).pos(Pos::new(HPos::Left, vertical));
     area.draw_text(text, &style, at)
 }

@@ -33,6 +33,8 @@ struct Told {
     leaps: Option<u64>,
     lines: u64,
     buckets: usize,
+    /// By cluster: the version of the shard map by which its nodes are called.
+    labelled: Vec<Option<u32>>,
 }
 
 /// Where a run is being taken without regard to speed.
@@ -315,11 +317,21 @@ impl Driver {
         let session = self.session.as_ref()?;
         let reset = self.told.leaps != Some(session.leaps());
         if reset {
-            self.told = Told { leaps: Some(session.leaps()), lines: 0, buckets: 0 };
+            self.told = Told { leaps: Some(session.leaps()), ..Told::default() };
         }
         let series_from = self.told.buckets;
-        let clusters: Vec<_> =
-            session.clusters().iter().map(|run| cluster_frame(session, run, series_from)).collect();
+        let runs = session.clusters();
+        self.told.labelled.resize(runs.len(), None);
+        let labelled = self.told.labelled.iter_mut();
+        let clusters: Vec<_> = runs
+            .iter()
+            .zip(labelled)
+            .map(|(run, labelled)| {
+                let frame = cluster_frame(session, run, series_from, *labelled);
+                *labelled = run.map().map(|map| map.version);
+                frame
+            })
+            .collect();
         self.told.buckets += clusters.iter().map(|cluster| cluster.series.len()).min().unwrap_or(0);
         let told = session.state().lines_told;
         let new = (told - self.told.lines).min(session.narration().len() as u64) as usize;

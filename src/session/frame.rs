@@ -46,7 +46,7 @@ pub struct NodeLayout {
     pub name: String,
     /// `client`, `query-proxy`, `shard-proxy`, `mysql`, `config`, `ring-node`.
     pub role: String,
-    /// A few letters to write into it.
+    /// A few letters to write into it, at first; see [`ClusterFrame::labels`].
     pub label: String,
     pub zone: u8,
     /// The shard it belongs to, and which of its role there (0 is the first primary).
@@ -118,6 +118,8 @@ pub struct ClusterFrame {
     pub stops: Vec<StopFrame>,
     pub series: Vec<SeriesPoint>,
     pub trace_hash: u64,
+    /// What every node is called from now on; nothing if the page knows it.
+    pub labels: Vec<String>,
 }
 
 /// The figures above a cluster. Rates are over the last simulated second.

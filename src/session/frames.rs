@@ -4,6 +4,7 @@ use super::frame::{
     ArcKind, BranchFrame, ClusterFrame, FaultFrame, FaultTouch, Figures, MESSAGES_SHOWN_MAX, MessageFrame,
     MessageUse, NodeFrame, SeriesPoint, StopFrame,
 };
+use super::layout::labels;
 use super::narrator::plural;
 use super::run::{Future, Session};
 use crate::cluster::message::{CLASS_REQUEST, CLASS_RESPONSE};
@@ -26,8 +27,13 @@ const STOPS_SHOWN_FOR: SimDuration = SimDuration::from_ms(400);
 /// Rates are over this long.
 const RATE_SPAN: SimDuration = SimDuration::from_ms(1_000);
 
-/// One cluster now, with its series from a bucket on.
-pub fn cluster_frame(session: &Session, run: &ClusterRun, series_from: usize) -> ClusterFrame {
+/// One cluster now, with its series from a bucket on, and with labels unless they are those of a map's version.
+pub fn cluster_frame(
+    session: &Session,
+    run: &ClusterRun,
+    series_from: usize,
+    labelled: Option<u32>,
+) -> ClusterFrame {
     let world = run.world();
     let (messages, under_way) = messages(run);
     let now = session.now();
@@ -40,6 +46,10 @@ pub fn cluster_frame(session: &Session, run: &ClusterRun, series_from: usize) ->
         stops: stops.map(|stop| StopFrame { from: stop.from.0, to: stop.to.0, at_ns: stop.at.0 }).collect(),
         series: series(run, session.bucket(), series_from),
         trace_hash: run.trace_hash(),
+        labels: run
+            .map()
+            .filter(|map| labelled != Some(map.version))
+            .map_or_else(Vec::new, |map| labels(run, map)),
     }
 }
 
@@ -209,6 +219,7 @@ fn mysql_words(run: &ClusterRun, node: NodeId, server: &MySql) -> String {
     match server.standing() {
         _ if server.is_recovering() => "recovers".to_string(),
         Standing::Primary if !server.holds_lease(run.world().now()) => "primary, no lease".to_string(),
+        Standing::Primary if server.stands_by() => "stands by".to_string(),
         Standing::Primary if server.is_degraded() => "primary, waits for replicas no more".to_string(),
         Standing::Primary => format!("primary, epoch {}", server.epoch()),
         _ if server.is_restoring() => "takes a copy".to_string(),
@@ -240,7 +251,10 @@ pub fn broken_shards(proxy: &QueryProxy) -> Option<String> {
     let mut broken = proxy.broken_shards();
     let first = broken.next()?;
     let others = broken.count();
-    Some(if others == 0 { proxy.map().label(first) } else { format!("{} shards", others + 1) })
+    Some(match proxy.map().label(first) {
+        Some(range) if others == 0 => range,
+        _ => format!("{} {}", others + 1, plural(others as u64 + 1, "shard", "shards")),
+    })
 }
 
 fn shard_proxy_words(proxy: &ShardProxy) -> String {

@@ -10,6 +10,7 @@ use crate::engine::NodeId;
 use crate::engine::disk::File;
 use crate::sql::mysql::{MySql, Standing};
 use crate::sql::query_proxy::QueryProxy;
+use crate::sql::shard_map::KeyRange;
 
 /// The facts about one node; none if there is no such node.
 pub fn inspect(session: &Session, cluster: u8, node: u16) -> Option<Inspector> {
@@ -104,6 +105,7 @@ fn facts(run: &ClusterRun, node: NodeId) -> Vec<(String, String)> {
             let entry = proxy.entry();
             let primary = run.world().body(entry.primary).name();
             fact("Believes primary", format!("{primary}, epoch {}", entry.epoch));
+            fact("Keys", keys(run, entry.range));
         }
         Role::MySql(server) => mysql_facts(run, node, server, &mut fact),
         Role::Ring(ring) => {
@@ -143,6 +145,12 @@ fn facts(run: &ClusterRun, node: NodeId) -> Vec<(String, String)> {
     facts
 }
 
+/// The keys that a node believes to be its shard's.
+fn keys(run: &ClusterRun, range: Option<KeyRange>) -> String {
+    let range = range.zip(run.map()).map(|(range, map)| range.label(map.sharding));
+    range.unwrap_or_else(|| "none: it stands by".to_string())
+}
+
 fn query_proxy_facts(proxy: &QueryProxy, fact: &mut impl FnMut(&str, String)) {
     if proxy.settings().retries.is_some() {
         fact("Retries", proxy.retries().to_string());
@@ -179,6 +187,9 @@ fn mysql_facts(run: &ClusterRun, node: NodeId, server: &MySql, fact: &mut impl F
             left => format!("{:.0} ms left", left as f64 / 1e6),
         };
         fact("Lease", left);
+    }
+    if server.range().is_some() || server.stands_by() {
+        fact("Keys", keys(run, server.range()));
     }
     let position = server.executed();
     fact("Executed", format!("transaction {} of epoch {}", position.sequence, position.epoch));

@@ -1,13 +1,14 @@
 //! What the page has to know once of a run.
 
 use super::frame::{ClusterLayout, Layout, LinkLayout, LinkUse, NodeLayout};
-use super::narrator::{label, plural};
+use super::narrator::plural;
 use super::run::Session;
 use crate::cluster::blueprint::Blueprint;
 use crate::cluster::run::ClusterRun;
 use crate::engine::NodeId;
 use crate::scenario::names::Seat;
 use crate::scenario::schema::{ClusterSection, FencingMode, ReadFrom, ReplicationMode};
+use crate::sql::shard_map::ShardMap;
 
 include!(concat!(env!("OUT_DIR"), "/model_cards.rs"));
 
@@ -60,7 +61,7 @@ fn node_layout(session: &Session, run: &ClusterRun, node: NodeId) -> NodeLayout 
     NodeLayout {
         name: seat.name(),
         role: seat.role().to_string(),
-        label: label(run, seat),
+        label: label(run.map(), seat),
         zone: blueprint.directory.zones_of[node.index()],
         shard: shard.map(|shard| shard as u8),
         ordinal: ordinal as u16,
@@ -71,6 +72,27 @@ fn node_layout(session: &Session, run: &ClusterRun, node: NodeId) -> NodeLayout 
         ownership: ring.map_or(0.0, |(ring, own)| ring.ownership(own) as f32),
         arcs,
         model_card: model_card(seat.role()).to_string(),
+    }
+}
+
+/// What every node is called in the picture while a shard map is in force.
+pub fn labels(run: &ClusterRun, map: &ShardMap) -> Vec<String> {
+    run.blueprint().directory.seats.iter().map(|seat| label(Some(map), *seat)).collect()
+}
+
+/// `A–M` for a MySQL server, `spare` while its shard stands by; `3` for a ring node.
+fn label(map: Option<&ShardMap>, seat: Seat) -> String {
+    let range =
+        |shard: u32| map.and_then(|map| map.label(shard as usize - 1)).unwrap_or_else(|| "spare".to_string());
+    match seat {
+        Seat::Client(number) => format!("C{number}"),
+        Seat::QueryProxy(number) => format!("Q{number}"),
+        Seat::BackupStore => "BAK".to_string(),
+        Seat::Config(1) => "CFG".to_string(),
+        Seat::Config(number) => format!("CFG {number}"),
+        Seat::ShardProxy { shard, .. } => format!("P {}", range(shard)),
+        Seat::Mysql { shard, .. } => range(shard),
+        Seat::RingNode(number) => format!("r{number}"),
     }
 }
 

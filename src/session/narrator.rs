@@ -1,7 +1,7 @@
 //! Turns what happened into plain sentences.
 //!
 //! Captions, the screen reader's text and the transcript are these sentences.
-//! Names of nodes stand between `**`.
+//! Names of nodes stand between `**`. A shard is called by the range that it had then.
 
 use super::frame::{Line, Severity};
 use crate::check::staleness::Stale;
@@ -10,27 +10,41 @@ use crate::cluster::watcher::Notable;
 use crate::engine::{NodeId, SimTime};
 use crate::measure::recorder::Finding;
 use crate::ring::message::RingEvent;
-use crate::scenario::names::{RING_NODE, Seat};
+use crate::scenario::names::RING_NODE;
 use crate::sql::event::SqlEvent;
+use crate::sql::shard_map::KeyRange;
 use crate::workload::client::Completed;
 use crate::workload::operation::ServedBy;
 
 /// What the narrator remembers of one cluster, so as not to repeat itself.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Narrator {
     /// By node: how many believe it dead.
     believed_dead_by: Vec<u16>,
+    /// By shard: its range as far as is told.
+    ranges: Vec<Option<KeyRange>>,
 }
 
 impl Narrator {
-    pub fn new(nodes: usize) -> Narrator {
-        Narrator { believed_dead_by: vec![0; nodes] }
+    pub fn new(run: &ClusterRun) -> Narrator {
+        Narrator { believed_dead_by: vec![0; run.world().node_count()], ranges: ranges(run) }
+    }
+
+    /// All that happened until now is told.
+    pub fn has_told_all(&mut self, run: &ClusterRun) {
+        self.ranges = ranges(run);
     }
 
     /// The sentence for something that happened in a cluster; none if it is not worth one.
     pub fn tell(&mut self, cluster: u8, run: &ClusterRun, at: SimTime, notable: &Notable) -> Option<Line> {
         let (severity, text) = match notable {
-            Notable::Sql(event) => tell_sql(run, event)?,
+            Notable::Sql(event) => {
+                let told = tell_sql(run, &self.ranges, event)?;
+                if let SqlEvent::RangeMoved { source, target, range, .. } = *event {
+                    self.range_moved(usize::from(source), usize::from(target), range);
+                }
+                told
+            }
             Notable::PromotionLost { lost: 0, .. } => (
                 Severity::Plain,
                 "Every acknowledged write had reached the new primary: none is lost.".to_string(),
@@ -40,14 +54,14 @@ impl Narrator {
                 format!(
                     "**{lost}** acknowledged {} of {} had not reached the new primary: lost.",
                     plural(*lost, "write", "writes"),
-                    shard_name(run, *shard)
+                    shard_name(run, &self.ranges, *shard)
                 ),
             ),
             Notable::Restored { shard, restore } => (
                 Severity::Warning,
                 format!(
                     "{} serves again what its backup had: recovery point **{:.1} s**, recovery time **{:.1} s**.",
-                    capital(&shard_name(run, *shard)),
+                    capital(&shard_name(run, &self.ranges, *shard)),
                     restore.point.as_ms_f64() / 1e3,
                     restore.time.as_ms_f64() / 1e3
                 ),
@@ -58,6 +72,11 @@ impl Narrator {
             }
         };
         Some(Line { at_ns: at.0, cluster: Some(cluster), severity, text })
+    }
+
+    fn range_moved(&mut self, source: usize, target: usize, range: KeyRange) {
+        let moved = range.moved(self.ranges[source], self.ranges[target]);
+        (self.ranges[source], self.ranges[target]) = moved;
     }
 
     fn tell_ring(&mut self, run: &ClusterRun, event: &RingEvent) -> Option<(Severity, String)> {
@@ -110,7 +129,8 @@ impl Narrator {
     }
 }
 
-fn tell_sql(run: &ClusterRun, event: &SqlEvent) -> Option<(Severity, String)> {
+fn tell_sql(run: &ClusterRun, ranges: &[Option<KeyRange>], event: &SqlEvent) -> Option<(Severity, String)> {
+    let shard_name = |shard| shard_name(run, ranges, shard);
     Some(match *event {
         SqlEvent::MissedHealthCheck { node, missed, threshold } => {
             let severity = if missed < threshold { Severity::Plain } else { Severity::Warning };
@@ -130,16 +150,16 @@ fn tell_sql(run: &ClusterRun, event: &SqlEvent) -> Option<(Severity, String)> {
             format!(
                 "The configuration service asks **{}** to become primary of {}, epoch {epoch}.",
                 name(run, node),
-                shard_name(run, shard)
+                shard_name(shard)
             ),
         ),
         SqlEvent::NobodyToPromote { shard } => (
             Severity::Warning,
-            format!("No node of {} answers: there is nobody to promote.", shard_name(run, shard)),
+            format!("No node of {} answers: there is nobody to promote.", shard_name(shard)),
         ),
         SqlEvent::Promoted { shard, node, epoch, .. } => (
             Severity::Warning,
-            format!("**{}** is primary of {} now, epoch {epoch}.", name(run, node), shard_name(run, shard)),
+            format!("**{}** is primary of {} now, epoch {epoch}.", name(run, node), shard_name(shard)),
         ),
         SqlEvent::SteppedDown { node, .. } => (
             Severity::Plain,
@@ -178,7 +198,7 @@ fn tell_sql(run: &ClusterRun, event: &SqlEvent) -> Option<(Severity, String)> {
             format!(
                 "The lease of **{}** on {} has run out: it refuses queries until it gets another.",
                 name(run, node),
-                shard_name(run, shard)
+                shard_name(shard)
             ),
         ),
         SqlEvent::SwitchedOff { node, .. } => (
@@ -192,7 +212,7 @@ fn tell_sql(run: &ClusterRun, event: &SqlEvent) -> Option<(Severity, String)> {
             Severity::Warning,
             format!(
                 "A failover of {} is due, and blocked: the last one was too short a time ago.",
-                shard_name(run, shard)
+                shard_name(shard)
             ),
         ),
         SqlEvent::Degraded { node, .. } => (
@@ -219,38 +239,38 @@ fn tell_sql(run: &ClusterRun, event: &SqlEvent) -> Option<(Severity, String)> {
             format!(
                 "The circuit breaker of **{}** for {} opens: queries fail at once.",
                 name(run, node),
-                shard_name(run, shard)
+                shard_name(shard)
             ),
         ),
         SqlEvent::BreakerClosed { shard, node } => (
             Severity::Plain,
-            format!("The circuit breaker of **{}** for {} closes.", name(run, node), shard_name(run, shard)),
+            format!("The circuit breaker of **{}** for {} closes.", name(run, node), shard_name(shard)),
         ),
-        SqlEvent::MoveBegins { source, target } => (
-            Severity::Plain,
-            format!("A part of {} is copied to {}.", shard_name(run, source), shard_name(run, target)),
-        ),
+        SqlEvent::MoveBegins { source, target } => {
+            (Severity::Plain, format!("Keys of {} are copied to {}.", shard_name(source), shard_name(target)))
+        }
         SqlEvent::MoveFreezes { source, target } => (
             Severity::Plain,
             format!(
                 "{} has nearly all: {} takes no more writes in the range for a moment.",
-                capital(&shard_name(run, target)),
-                shard_name(run, source)
+                capital(&shard_name(target)),
+                shard_name(source)
             ),
         ),
         SqlEvent::MoveThaws { source, .. } => (
             Severity::Warning,
             format!(
                 "The pause takes too long: {} takes writes again, until the next attempt.",
-                shard_name(run, source)
+                shard_name(source)
             ),
         ),
-        SqlEvent::RangeMoved { source, target, pause, .. } => (
+        SqlEvent::RangeMoved { source, target, range, pause } => (
             Severity::Plain,
             format!(
-                "The range belongs to {} now; {} took no writes in it for {:.0} ms.",
-                shard_name(run, target),
-                shard_name(run, source),
+                "The range {} belongs to {} now; {} took no writes in it for {:.0} ms.",
+                range_name(run, range),
+                shard_name(target),
+                shard_name(source),
                 pause.as_ms_f64()
             ),
         ),
@@ -258,18 +278,18 @@ fn tell_sql(run: &ClusterRun, event: &SqlEvent) -> Option<(Severity, String)> {
             Severity::Warning,
             format!(
                 "{} stays as it is: no shard stands by, the place is not inside its range, or they are no neighbours.",
-                capital(&shard_name(run, source))
+                capital(&shard_name(source))
             ),
         ),
         SqlEvent::MoveAborted { source, .. } => {
-            (Severity::Warning, format!("The move is given up: {} keeps its range.", shard_name(run, source)))
+            (Severity::Warning, format!("The move is given up: {} keeps its range.", shard_name(source)))
         }
         SqlEvent::SchemaChangeBegins { shard, node, online: false, rows } => (
             Severity::Warning,
             format!(
                 "**{}** locks the table of {} and writes its {rows} {} anew, for a new schema: writes wait.",
                 name(run, node),
-                shard_name(run, shard),
+                shard_name(shard),
                 plural(rows.into(), "row", "rows")
             ),
         ),
@@ -279,14 +299,14 @@ fn tell_sql(run: &ClusterRun, event: &SqlEvent) -> Option<(Severity, String)> {
                 "**{}** copies the {rows} {} of {} to a table with the new schema, beside the old one.",
                 name(run, node),
                 plural(rows.into(), "row", "rows"),
-                shard_name(run, shard)
+                shard_name(shard)
             ),
         ),
         SqlEvent::SchemaChanged { shard, locked, .. } => (
             Severity::Plain,
             format!(
                 "{} has its new schema. Its table was locked for {:.0} ms; replicas follow.",
-                capital(&shard_name(run, shard)),
+                capital(&shard_name(shard)),
                 locked.as_ms_f64()
             ),
         ),
@@ -294,19 +314,19 @@ fn tell_sql(run: &ClusterRun, event: &SqlEvent) -> Option<(Severity, String)> {
             Severity::Warning,
             format!(
                 "The table of {} was locked for too long: writes go on, and the last step is tried again.",
-                shard_name(run, shard)
+                shard_name(shard)
             ),
         ),
         SqlEvent::SchemaChangeGivenUp { shard, .. } => (
             Severity::Warning,
-            format!("The schema change is given up: {} keeps its table.", shard_name(run, shard)),
+            format!("The schema change is given up: {} keeps its table.", shard_name(shard)),
         ),
         SqlEvent::RestoreBegins { shard, node } => (
             Severity::Warning,
             format!(
                 "**{}** stops serving and restores {} from a backup.",
                 name(run, node),
-                shard_name(run, shard)
+                shard_name(shard)
             ),
         ),
         SqlEvent::PointReached { node, transactions, .. } => (
@@ -321,21 +341,14 @@ fn tell_sql(run: &ClusterRun, event: &SqlEvent) -> Option<(Severity, String)> {
         SqlEvent::ShardRestored { .. } => return None,
         SqlEvent::NothingToRestore { shard } => (
             Severity::Warning,
-            format!(
-                "There is no backup of {} that is old enough: nothing is restored.",
-                shard_name(run, shard)
-            ),
+            format!("There is no backup of {} that is old enough: nothing is restored.", shard_name(shard)),
         ),
         SqlEvent::NoSuchShard { shard } => {
             (Severity::Warning, format!("There is no shard {}: nothing is done.", u16::from(shard) + 1))
         }
         SqlEvent::BufferingBegan { shard, node } => (
             Severity::Plain,
-            format!(
-                "**{}** keeps writes of {} until it has a primary.",
-                name(run, node),
-                shard_name(run, shard)
-            ),
+            format!("**{}** keeps writes of {} until it has a primary.", name(run, node), shard_name(shard)),
         ),
         SqlEvent::BufferingEnded { shard, node, kept } => (
             Severity::Plain,
@@ -343,7 +356,7 @@ fn tell_sql(run: &ClusterRun, event: &SqlEvent) -> Option<(Severity, String)> {
                 "**{}** lets {kept} kept {} of {} go on.",
                 name(run, node),
                 plural(u64::from(kept), "write", "writes"),
-                shard_name(run, shard)
+                shard_name(shard)
             ),
         ),
     })
@@ -384,35 +397,30 @@ fn name(run: &ClusterRun, node: NodeId) -> String {
     run.world().body(node).name().to_string()
 }
 
-/// A shard by its range: `shard A–M`.
-pub fn shard_name(run: &ClusterRun, shard: u8) -> String {
-    let map = run.blueprint().map.as_ref();
-    let range = map.and_then(|map| Some(map.shards.get(usize::from(shard))?.range?.label(map.sharding)));
-    range.map_or_else(|| format!("shard {}", shard + 1), |range| format!("shard **{range}**"))
-}
-
-fn capital(text: &str) -> String {
-    let mut characters = text.chars();
-    characters.next().map_or(String::new(), |first| first.to_uppercase().chain(characters).collect())
-}
-
-/// What a node's seat is called in the interface: `A–M` for a MySQL server, `3` for a ring node.
-pub fn label(run: &ClusterRun, seat: Seat) -> String {
-    let range = |shard: u32| {
-        let map = run.blueprint().map.as_ref();
-        let entry = map.and_then(|map| Some((map.sharding, map.shards.get(shard as usize - 1)?.range?)));
-        entry.map_or_else(|| "spare".to_string(), |(sharding, range)| range.label(sharding))
-    };
-    match seat {
-        Seat::Client(number) => format!("C{number}"),
-        Seat::QueryProxy(number) => format!("Q{number}"),
-        Seat::BackupStore => "BAK".to_string(),
-        Seat::Config(1) => "CFG".to_string(),
-        Seat::Config(number) => format!("CFG {number}"),
-        Seat::ShardProxy { shard, .. } => format!("P {}", range(shard)),
-        Seat::Mysql { shard, .. } => range(shard),
-        Seat::RingNode(number) => format!("r{number}"),
+/// A shard by its range: `shard A–M`; by its number while it stands by.
+fn shard_name(run: &ClusterRun, ranges: &[Option<KeyRange>], shard: u8) -> String {
+    match ranges.get(usize::from(shard)).copied().flatten() {
+        Some(range) => format!("shard {}", range_name(run, range)),
+        None => format!("shard {}", shard + 1),
     }
+}
+
+fn range_name(run: &ClusterRun, range: KeyRange) -> String {
+    let map = run.blueprint().map.as_ref().expect("only SQL clusters have ranges");
+    format!("**{}**", range.label(map.sharding))
+}
+
+fn ranges(run: &ClusterRun) -> Vec<Option<KeyRange>> {
+    run.map().map_or_else(Vec::new, |map| map.shards.iter().map(|entry| entry.range).collect())
+}
+
+/// The beginning of a sentence. Only ASCII: the table of all other capitals is a larger download than all sentences.
+fn capital(text: &str) -> String {
+    let mut text = text.to_string();
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    text
 }
 
 pub fn plural<'a>(count: u64, one: &'a str, many: &'a str) -> &'a str {

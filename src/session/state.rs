@@ -29,7 +29,7 @@ impl State {
     pub fn new(clusters: Vec<ClusterRun>) -> State {
         State {
             now: SimTime::ZERO,
-            narrators: clusters.iter().map(|cluster| Narrator::new(cluster.world().node_count())).collect(),
+            narrators: clusters.iter().map(Narrator::new).collect(),
             clusters,
             acts_done: 0,
             begun: Vec::new(),
@@ -135,6 +135,7 @@ impl State {
                     lines.insert(place, line);
                 }
             }
+            self.narrators[at].has_told_all(cluster);
         }
         lines.into_iter().for_each(|line| self.push(line));
     }

@@ -42,6 +42,24 @@ impl KeyRange {
         (self.from..=self.to).contains(&point)
     }
 
+    /// What two shards have when this range has moved from the first to the second.
+    pub fn moved(
+        self,
+        source: Option<KeyRange>,
+        target: Option<KeyRange>,
+    ) -> (Option<KeyRange>, Option<KeyRange>) {
+        let kept = source.filter(|own| *own != self).and_then(|own| {
+            if own.from < self.from {
+                Some(KeyRange { from: own.from, to: self.from - 1 })
+            } else {
+                self.to.checked_add(1).map(|from| KeyRange { from, to: own.to })
+            }
+        });
+        let joined =
+            target.map_or(self, |own| KeyRange { from: own.from.min(self.from), to: own.to.max(self.to) });
+        (kept, Some(joined))
+    }
+
     /// As the interface shows it: `A–M`, `K5–K9`, or `00–7f` for a range of hashes.
     pub fn label(self, sharding: Sharding) -> String {
         let (from, to) = match sharding {
@@ -151,9 +169,9 @@ impl ShardMap {
         usize::from(self.ends[at].1)
     }
 
-    /// What the interface calls a shard: its range.
-    pub fn label(&self, shard: usize) -> String {
-        self.shards[shard].range.map_or_else(String::new, |range| range.label(self.sharding))
+    /// What the interface calls a shard: its range. None while it stands by.
+    pub fn label(&self, shard: usize) -> Option<String> {
+        Some(self.shards[shard].range?.label(self.sharding))
     }
 
     /// The shards that have keys, in the order of their ranges.

@@ -3,7 +3,8 @@
 use super::picture::CutView;
 use super::shared::Shared;
 use crate::session::frame::{
-    BranchFrame, FaultFrame, Figures, Frame, Inspector, Layout, Line, NARRATION_MAX, NodeFrame, SeriesPoint,
+    BranchFrame, ClusterFrame, ClusterLayout, FaultFrame, Figures, Frame, Inspector, Layout, Line,
+    NARRATION_MAX, NodeFrame, SeriesPoint,
 };
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -96,6 +97,7 @@ impl Run {
             });
         }
         self.tell(frame.narration, frame.reset);
+        self.label(&frame.clusters);
         let faults = self.faults.clone();
         for (index, new) in frame.clusters.into_iter().enumerate() {
             let (Some(cluster), Some(series)) = (self.clusters.get_mut(index), self.series.get_mut(index))
@@ -119,6 +121,23 @@ impl Run {
             series.extend(new.series);
         }
         self.is_drawn = true;
+    }
+
+    /// Nodes are called otherwise when the shard map has changed.
+    fn label(&mut self, clusters: &[ClusterFrame]) {
+        let differs = |(layout, frame): (&ClusterLayout, &ClusterFrame)| {
+            layout.nodes.iter().zip(&frame.labels).any(|(node, label)| node.label != *label)
+        };
+        if !self.layout.clusters.iter().zip(clusters).any(differs) {
+            return;
+        }
+        let mut layout = (*self.layout).clone();
+        for (cluster, frame) in layout.clusters.iter_mut().zip(clusters) {
+            for (node, label) in cluster.nodes.iter_mut().zip(&frame.labels) {
+                node.label.clone_from(label);
+            }
+        }
+        self.layout = Shared::new(layout);
     }
 
     fn tell(&mut self, lines: Vec<Line>, reset: bool) {
@@ -182,7 +201,7 @@ fn hues(layout: &Layout) -> Vec<u8> {
 pub fn short_names(layout: &Layout) -> Vec<String> {
     let of_kind = |kind: &str| if kind == "gossip_ring" { "ring" } else { "SQL" };
     let is_unique = |kind: &str| layout.clusters.iter().filter(|cluster| cluster.kind == kind).count() == 1;
-    let name = |(index, cluster): (usize, &crate::session::frame::ClusterLayout)| {
+    let name = |(index, cluster): (usize, &ClusterLayout)| {
         if is_unique(&cluster.kind) {
             of_kind(&cluster.kind).to_string()
         } else {

@@ -27,14 +27,8 @@ pub fn run(scenario: Scenario) -> Session {
     session
 }
 
-/// The map as the configuration service has it at the end.
 fn map(run: &ClusterRun) -> &ShardMap {
-    let world = run.world();
-    let configs = world.node_ids().filter_map(|node| world.process(node).as_config());
-    configs
-        .map(|config| config.map())
-        .max_by_key(|map| map.version)
-        .expect("there is a configuration service")
+    run.map().expect("there is a configuration service")
 }
 
 /// Every row that was ever acknowledged is at the primary of its shard, as new as was acknowledged, and at no other.

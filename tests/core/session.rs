@@ -2,7 +2,7 @@
 //! and forking change nothing; the driver never does more than it was asked for.
 
 use faultline::engine::{SimDuration, SimTime};
-use faultline::scenario::fault::{FaultSpec, Selector};
+use faultline::scenario::fault::{FaultSpec, ScheduledFault, Selector};
 use faultline::scenario::presets;
 use faultline::scenario::schema::{
     BufferingSection, CircuitBreakerSection, ClusterSection, FencingMode, Scenario,
@@ -13,6 +13,7 @@ use faultline::session::driver::Driver;
 use faultline::session::frame::{ArcKind, Frame, NodeFrame};
 use faultline::session::frames::cluster_frame;
 use faultline::session::inspector::inspect;
+use faultline::session::layout::layout;
 use faultline::session::link::ShareLink;
 use faultline::session::protocol::{FromWorker, ToWorker};
 use proptest::prelude::*;
@@ -454,7 +455,7 @@ fn recorded_traffic_stays_when_the_run_is_redesigned_or_restarted() {
 fn node(session: &Session, cluster: usize, name: &str) -> NodeFrame {
     let run = &session.clusters()[cluster];
     let node = run.world().find(name).unwrap_or_else(|| panic!("no node {name}"));
-    cluster_frame(session, run, 0).nodes[node.index()].clone()
+    cluster_frame(session, run, 0, None).nodes[node.index()].clone()
 }
 
 /// One of the inspector's facts.
@@ -596,4 +597,90 @@ fn a_query_proxy_says_what_it_keeps_back_and_whom_it_does_not_ask() {
         broken |= !words.is_empty();
     }
     assert!(kept && broken, "kept {kept}, broken {broken}");
+}
+
+/// One shard that takes all keys and one that stands by; split at 1 s, merged again at 6 s.
+fn split_and_merged() -> Scenario {
+    let mut scenario = short("hot-shard-split", 12_000.0);
+    scenario.workload.rate_per_s = 300.0;
+    let split = FaultSpec::Split { shard: 1, at: "N".to_string() };
+    let merge = FaultSpec::Merge { shard: 2, into: 1 };
+    scenario.faults = [(1_000.0, split), (6_000.0, merge)]
+        .map(|(at_ms, fault)| ScheduledFault { at_ms, fault, for_ms: Some(4_500.0) })
+        .into();
+    scenario
+}
+
+#[test]
+fn shards_are_called_by_the_map_in_force() {
+    let mut session = open(&split_and_merged(), &[]);
+    let labels = |session: &Session| -> Vec<String> {
+        let nodes = &layout(session).clusters[0].nodes;
+        let of_shards = nodes.iter().filter(|node| node.shard.is_some());
+        of_shards.map(|node| node.label.clone()).collect()
+    };
+    let spare = |session: &Session| {
+        let keys = fact(session, 0, "mysql-2-1", "Keys").expect("it knows");
+        assert_eq!(fact(session, 0, "shard-proxy-2", "Keys").as_deref(), Some(keys.as_str()));
+        [node(session, 0, "mysql-2-1").state, keys]
+    };
+    let whole = ["P A–Z", "A–Z", "A–Z", "P spare", "spare", "spare"];
+    session.run_until(ms(900));
+    assert_eq!(labels(&session), whole);
+    assert_eq!(spare(&session), ["stands by", "none: it stands by"]);
+    session.run_until(ms(5_900));
+    assert_eq!(labels(&session), ["P A–M", "A–M", "A–M", "P N–Z", "N–Z", "N–Z"]);
+    assert_eq!(spare(&session), ["primary, epoch 2", "N–Z"]);
+    session.run_until(ms(12_000));
+    assert_eq!(labels(&session), whole);
+    assert_eq!(spare(&session), ["stands by", "none: it stands by"]);
+}
+
+#[test]
+fn the_narrator_calls_shards_by_the_ranges_of_that_moment_however_late_it_tells() {
+    let told = |steps: u64| -> Vec<String> {
+        let mut session = open(&split_and_merged(), &[]);
+        for step in 1..=steps {
+            session.run_until(ms(12_000 * step / steps));
+        }
+        session.narration().map(|line| line.text.clone()).collect()
+    };
+    let lines = told(1);
+    assert_eq!(lines, told(1_200), "told at the end and told at once");
+    let of_moves: Vec<&str> = lines
+        .iter()
+        .filter(|line| line.contains("copied") || line.contains("belongs"))
+        .filter_map(|line| line.split(" took no writes").next())
+        .collect();
+    assert_eq!(
+        of_moves,
+        [
+            "Keys of shard **A–Z** are copied to shard 2.",
+            "The range **N–Z** belongs to shard 2 now; shard **A–Z**",
+            "Keys of shard **N–Z** are copied to shard **A–M**.",
+            "The range **N–Z** belongs to shard **A–M** now; shard **N–Z**",
+        ]
+    );
+}
+
+#[test]
+fn a_frame_brings_labels_only_when_the_shard_map_changes() {
+    let mut page = Page::new();
+    page.open(&split_and_merged(), true);
+    page.run();
+    let labelled = |page: &Page| -> Vec<(u64, String)> {
+        let frames = page.frames.iter().filter(|frame| !frame.clusters[0].labels.is_empty());
+        frames.map(|frame| (frame.time_ns, frame.clusters[0].labels.join(" "))).collect()
+    };
+    let all = labelled(&page);
+    assert!(
+        (3..20).contains(&all.len()) && page.frames.len() > 200,
+        "{} of {}",
+        all.len(),
+        page.frames.len()
+    );
+    assert!(all[0].1.contains(" P A–Z ") && all[1].1.contains(" P N–Z "), "{all:?}");
+    page.say(ToWorker::Seek { time_ns: all[1].0 });
+    page.run();
+    assert!(labelled(&page).last().expect("there is one").1.contains(" P N–Z "), "as it was then");
 }

@@ -309,19 +309,8 @@ impl ConfigService {
 
 /// The map's ranges after a move.
 pub(super) fn moved(moving: Moving, shards: &mut [ShardEntry]) {
-    let Moving { source, target, range, .. } = moving;
-    let (source, target) = (usize::from(source), usize::from(target));
-    let kept = shards[source].range.and_then(|own| {
-        let rest = if own.from < range.from {
-            Some(KeyRange { from: own.from, to: range.from - 1 })
-        } else {
-            range.to.checked_add(1).map(|from| KeyRange { from, to: own.to })
-        };
-        rest.filter(|_| own != range)
-    });
+    let (source, target) = (usize::from(moving.source), usize::from(moving.target));
+    let (kept, joined) = moving.range.moved(shards[source].range, shards[target].range);
     shards[source].range = kept;
-    shards[target].range = Some(match shards[target].range {
-        None => range,
-        Some(own) => KeyRange { from: own.from.min(range.from), to: own.to.max(range.to) },
-    });
+    shards[target].range = joined;
 }

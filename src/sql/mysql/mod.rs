@@ -231,6 +231,16 @@ impl MySql {
         self.standing == Standing::Primary
     }
 
+    /// Whose keys are here, as far as it knows; none while its shard stands by.
+    pub fn range(&self) -> Option<KeyRange> {
+        self.range
+    }
+
+    /// Whether it knows that its shard has no keys yet.
+    pub fn stands_by(&self) -> bool {
+        self.knows_range && self.range.is_none()
+    }
+
     pub fn shard(&self) -> usize {
         self.shard
     }

@@ -83,8 +83,6 @@ impl Kind {
         match self {
             Kind::Restart => "restart_node",
             Kind::Pause => "pause_node",
-            Kind::Split => "partition",
-            Kind::Merge => "duplication",
             other => other.name(),
         }
     }

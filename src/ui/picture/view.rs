@@ -99,7 +99,6 @@ impl Component for Picture {
     fn changed(&mut self, context: &Context<Self>, old: &Props) -> bool {
         let props = context.props();
         if props.layout != old.layout {
-            self.tab_stop = 0;
             self.place(props);
         } else if props.cuts != old.cuts {
             self.cut(props);
@@ -164,7 +163,11 @@ impl Picture {
         if width < 40 || height < 40 {
             return false;
         }
-        self.scene = Some(Rc::new(Scene::new(cluster, width as f32, height as f32)));
+        let scene = Scene::new(cluster, width as f32, height as f32);
+        if usize::from(self.tab_stop) >= scene.marks.len() {
+            self.tab_stop = 0;
+        }
+        self.scene = Some(Rc::new(scene));
         props.fast.set_canvas(props.cluster, canvas, width, height);
         self.cut(props);
         true
