@@ -6,7 +6,7 @@
 //! are lost, and so are those that an old primary goes on acknowledging. What was
 //! acknowledged of keys that moved to another shard is not looked for there.
 
-use crate::engine::PagedLog;
+use crate::engine::{NodeId, PagedLog, PagedVec};
 use crate::sql::binlog::Position;
 use crate::workload::operation::KeyId;
 
@@ -20,17 +20,54 @@ struct ShardLedger {
     epochs: Vec<(u32, u64)>,
 }
 
+/// A transaction that a returning server alone had, and dropped for a copy of another history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Errant {
+    pub node: NodeId,
+    pub shard: u8,
+    pub position: Position,
+    pub key: KeyId,
+    /// Whether a client had been told that it was done: then it is a lost write too.
+    pub acknowledged: bool,
+}
+
+/// Errant transactions kept aside, the first ones.
+const ERRANT_MAX: usize = 10_000;
+
 /// What every shard has promised and where its epochs begin.
 #[derive(Clone, Default)]
 pub struct PromotionLedger {
     shards: Vec<ShardLedger>,
+    /// Who dropped it, of which shard, its version, its key.
+    errant: PagedVec<(NodeId, u8, u64, KeyId)>,
 }
 
 impl PromotionLedger {
     pub fn new(shards: usize) -> PromotionLedger {
         let ledger =
             ShardLedger { acknowledged: PagedLog::starting_at(0, POSITIONS_MAX), epochs: Vec::new() };
-        PromotionLedger { shards: vec![ledger; shards] }
+        PromotionLedger { shards: vec![ledger; shards], errant: PagedVec::default() }
+    }
+
+    /// Keeps an errant transaction aside.
+    pub fn errant(&mut self, node: NodeId, shard: u8, version: u64, key: KeyId) {
+        if self.errant.len() < ERRANT_MAX {
+            self.errant.push((node, shard, version, key));
+        }
+    }
+
+    /// The errant transactions that were kept aside, as they were found.
+    pub fn errant_transactions(&self) -> impl Iterator<Item = Errant> + '_ {
+        self.errant.iter().map(|(node, shard, version, key)| {
+            let mut told = self.shards[usize::from(*shard)].acknowledged.iter();
+            Errant {
+                node: *node,
+                shard: *shard,
+                position: Position::of_version(*version),
+                key: *key,
+                acknowledged: told.any(|(other, _)| other == version),
+            }
+        })
     }
 
     /// An acknowledged write; returns true if it is lost already: its epoch has

@@ -224,7 +224,7 @@ fn node_spec(
         zone: scenario.zone_of(section, seat),
         cores: if is_free { CORES_UNLIMITED } else { machine.cores },
         queue_limit: machine.queue_limit,
-        disk: DiskSpeed { read: disk.read.clone(), sync: disk.fsync.clone(), channels: 1 },
+        disk: DiskSpeed { read: disk.read.clone(), sync: disk.fsync.clone(), channels: disk.channels as u16 },
         clock_offset_ns,
     }
 }

@@ -65,7 +65,9 @@ impl Watcher {
                 }
             }
             Output::Sql(event) => {
-                self.tell(now, Notable::Sql(event));
+                if !matches!(event, SqlEvent::Errant { .. }) {
+                    self.tell(now, Notable::Sql(event));
+                }
                 match event {
                     SqlEvent::Promoted { shard, epoch, base, .. } => {
                         let lost = self.recorder.promoted(usize::from(shard), epoch, base);
@@ -87,6 +89,9 @@ impl Watcher {
                             let moves = |key| range.contains(map.sharding.point(keys, key));
                             self.recorder.moved(usize::from(source), moves);
                         }
+                    }
+                    SqlEvent::Errant { shard, node, version, key } => {
+                        self.recorder.errant(node, shard, version, key);
                     }
                     SqlEvent::SnapshotBegins { errant, .. } => self.recorder.errant_transactions += errant,
                     _ => {}

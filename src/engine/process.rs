@@ -201,16 +201,11 @@ impl<'a, P: Process> Context<'a, P> {
         self.body.disk.backlog()
     }
 
-    /// Switches its own machine off, when the handler is over, and on again after
-    /// `off_for`: a crash that keeps the disk, and a start of a fresh process. It
+    /// Switches a machine off that this node is the power switch of, its own or another, when the handler is
+    /// over, and on again after `off_for`: a crash that keeps the disk, and a start of a fresh process. It
+    /// needs no help of the process there, which may be paused or have too much to do. The machine
     /// stays down for as long as a crash or another power cycle lasts, and starts
     /// when it is resumed if it is paused then. No fault counts what it costs.
-    pub fn power_cycle(&mut self, off_for: SimDuration) {
-        self.power_cycle_node(self.id, off_for);
-    }
-
-    /// The same for a machine that this node is the power switch of: it needs no
-    /// help of the process there, which may be paused or have too much to do.
     pub fn power_cycle_node(&mut self, node: NodeId, off_for: SimDuration) {
         self.kernel.queue.push(self.kernel.now, Event::PowerOff { node, off_for });
     }

@@ -2,11 +2,11 @@
 
 use super::latency::Latencies;
 use super::restores::Restores;
-use crate::check::durability::PromotionLedger;
+use crate::check::durability::{Errant, PromotionLedger};
 use crate::check::history::{HISTORY_MAX, Operation};
 use crate::check::staleness::{AcknowledgedWrites, Stale};
 use crate::engine::order::ascending;
-use crate::engine::{PagedVec, SimDuration, SimTime};
+use crate::engine::{NodeId, PagedVec, SimDuration, SimTime};
 use crate::workload::client::Completed;
 use crate::workload::operation::{Cause, KeyId, OperationKind, Outcome, ServedBy};
 use std::collections::VecDeque;
@@ -241,6 +241,18 @@ impl Recorder {
         let lost = self.promotions.as_mut().map_or(0, |promotions| promotions.promoted(shard, epoch, base));
         self.counts.lost_writes += lost;
         lost
+    }
+
+    /// A server of a SQL cluster dropped a transaction that nobody else had.
+    pub fn errant(&mut self, node: NodeId, shard: u8, version: u64, key: KeyId) {
+        if let Some(promotions) = &mut self.promotions {
+            promotions.errant(node, shard, version, key);
+        }
+    }
+
+    /// Errant transactions, kept aside one by one.
+    pub fn errant_list(&self) -> impl Iterator<Item = Errant> + '_ {
+        self.promotions.iter().flat_map(PromotionLedger::errant_transactions)
     }
 
     /// Keys of one shard of a SQL cluster are another's now.

@@ -5,6 +5,7 @@
 //! there was none of is `null`, never 0: a latency of nothing is not fast.
 
 use super::verdict::{Check, judge};
+use crate::check::durability::Errant;
 use crate::cluster::run::ClusterRun;
 use crate::measure::cost::Cost;
 use crate::measure::latency::LatencySummary;
@@ -77,6 +78,9 @@ pub struct ClusterReport {
     pub split_brain_writes: u64,
     /// Transactions that a returning primary alone had, and gave up.
     pub errant_transactions: u64,
+    /// The first of them, one by one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errant: Vec<ErrantReport>,
     /// Restores of shards from backups, and the worst of their recovery points and recovery times.
     pub restores: u64,
     pub recovery_point_ms_max: Option<f64>,
@@ -87,6 +91,22 @@ pub struct ClusterReport {
     pub replication_lag_ms_max: Option<f64>,
     pub cost: CostReport,
 }
+
+/// A transaction that a returning server alone had.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ErrantReport {
+    pub node: String,
+    /// From 1.
+    pub shard: u16,
+    pub epoch: u32,
+    pub sequence: u64,
+    pub key: String,
+    /// Whether a client had been told that it was done.
+    pub acknowledged: bool,
+}
+
+/// Errant transactions in a report at most.
+const ERRANT_MAX: usize = 100;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Operations {
@@ -230,6 +250,12 @@ impl ClusterReport {
             lost_acknowledged_writes: summary.lost_acknowledged_writes,
             split_brain_writes: summary.split_brain_writes,
             errant_transactions: summary.errant_transactions,
+            errant: run
+                .recorder()
+                .errant_list()
+                .take(ERRANT_MAX)
+                .map(|errant| errant_report(run, errant))
+                .collect(),
             restores: summary.restores,
             recovery_point_ms_max: summary.recovery_point_ms_max,
             recovery_time_ms_max: summary.recovery_time_ms_max,
@@ -237,6 +263,17 @@ impl ClusterReport {
             replication_lag_ms_max: summary.replication_lag_ms_max,
             cost: cost(summary.cost),
         }
+    }
+}
+
+fn errant_report(run: &ClusterRun, errant: Errant) -> ErrantReport {
+    ErrantReport {
+        node: run.world().body(errant.node).name().to_string(),
+        shard: u16::from(errant.shard) + 1,
+        epoch: errant.position.epoch,
+        sequence: errant.position.sequence,
+        key: run.blueprint().traffic.keys.name(errant.key).to_string(),
+        acknowledged: errant.acknowledged,
     }
 }
 

@@ -96,6 +96,7 @@ fn ranges() -> Vec<(&'static str, &'static str, Value)> {
         ("ReshardingSection", "chunk_rows", numbers(1, CHUNK_ROWS_MAX)),
         ("ReshardingSection", "chunk_every_ms", numbers(0, INTERVAL_MS_MAX)),
         ("ReshardingSection", "write_pause_ms_max", timeout()),
+        ("DiskSection", "channels", numbers(1, DISK_CHANNELS_MAX)),
         ("BackupsSection", "snapshot_every_ms", numbers(BACKUP_INTERVAL_MS_MIN, SPAN_MS_MAX)),
         ("BackupsSection", "snapshots", numbers(1, SNAPSHOTS_MAX)),
         ("BackupsSection", "binlog_every_ms", numbers(BACKUP_INTERVAL_MS_MIN, SPAN_MS_MAX)),

@@ -51,6 +51,7 @@ pub const SPARE_SHARDS_MAX: u32 = 8;
 /// Rows that one step of a resharding copies.
 pub const SNAPSHOTS_MAX: u32 = 8;
 pub const BACKUP_INTERVAL_MS_MIN: f64 = 100.0;
+pub const DISK_CHANNELS_MAX: u32 = 64;
 pub const CHUNK_ROWS_MAX: u32 = 1_000;
 /// Characters by which a range of names is given.
 pub const RANGE_END_CHARS_MAX: usize = 4;

@@ -273,11 +273,13 @@ pub struct DiskSection {
     pub read: Distribution,
     /// Time of one fsync; writes that wait together share it.
     pub fsync: Distribution,
+    /// Reads and fsyncs that it does at once, 1 to 64; further ones queue.
+    pub channels: u32,
 }
 
 impl Default for DiskSection {
     fn default() -> Self {
-        DiskSection { read: lognormal(0.5, 0.3), fsync: lognormal(0.9, 0.4) }
+        DiskSection { read: lognormal(0.5, 0.3), fsync: lognormal(0.9, 0.4), channels: 1 }
     }
 }
 

@@ -179,6 +179,8 @@ fn tell_sql(run: &ClusterRun, ranges: &[Option<KeyRange>], event: &SqlEvent) -> 
         SqlEvent::SnapshotBegins { node, .. } => {
             (Severity::Plain, format!("**{}** takes a copy of everything from its source.", name(run, node)))
         }
+        // Counted when the copy begins, and listed in the report.
+        SqlEvent::Errant { .. } => return None,
         SqlEvent::SnapshotEnds { node, .. } => {
             (Severity::Plain, format!("**{}** has its copy and follows its source again.", name(run, node)))
         }

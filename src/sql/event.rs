@@ -4,7 +4,7 @@ use super::message::SqlMessage;
 use super::record::SqlRecord;
 use super::shard_map::KeyRange;
 use crate::engine::{DiskImage, NodeId, Process, SimDuration, SimTime, Ticket};
-use crate::workload::operation::{Request, Response};
+use crate::workload::operation::{KeyId, Request, Response};
 
 /// Something worth telling.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,6 +51,13 @@ pub enum SqlEvent {
     SnapshotEnds {
         shard: u8,
         node: NodeId,
+    },
+    /// One of the transactions that it drops, as far as its log reaches: the version of what it wrote, and where.
+    Errant {
+        shard: u8,
+        node: NodeId,
+        version: u64,
+        key: KeyId,
     },
     /// A node of the configuration service leads it from now on.
     Leads {
@@ -245,6 +252,9 @@ impl SqlEvent {
             SqlEvent::SteppedDown { shard, node } => word(6, shard, node, 0),
             SqlEvent::SnapshotBegins { shard, node, errant } => word(7, shard, node, errant),
             SqlEvent::SnapshotEnds { shard, node } => word(8, shard, node, 0),
+            SqlEvent::Errant { shard, node, version, key } => {
+                word(36, shard, node, version ^ u64::from(key) << 8)
+            }
             SqlEvent::Leads { node, term } => word(9, 0, node, term.into()),
             SqlEvent::LeadsNoMore { node } => word(10, 0, node, 0),
             SqlEvent::LeaseRanOut { shard, node } => word(11, shard, node, 0),
@@ -365,6 +375,8 @@ pub enum SqlToken {
     Recovered,
     /// Rows or transactions of a range that moves here can be written.
     Imported { id: u64 },
+    /// Rows of a range that moves have been read, for a comparison.
+    Compared { id: u64 },
     /// Rows are written anew, or transactions replayed on them, for the schema change of a number.
     Altered { number: u64 },
     /// What was restored for a number is on disk.

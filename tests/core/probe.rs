@@ -169,7 +169,7 @@ impl Process for Probe {
                 }
             }
             Say::PowerCycle { node, off_for } if node == ctx.id() => {
-                ctx.power_cycle(off_for);
+                ctx.power_cycle_node(ctx.id(), off_for);
                 // The handler finishes first.
                 ctx.output(Seen::Marked(false));
             }

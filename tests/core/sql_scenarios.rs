@@ -171,6 +171,8 @@ fn fencing_decides_whether_two_primaries_take_writes() {
         assert!(none.split_brain_writes > 100, "{} by the old primary", none.split_brain_writes);
         assert_eq!((lease.split_brain_writes, shutdown.split_brain_writes), (0, 0));
         assert!(none.errant_transactions >= none.split_brain_writes, "they are named when it returns");
+        assert!(!none.errant.is_empty() && none.errant.len() as u64 <= none.errant_transactions);
+        assert!(none.errant.iter().any(|one| one.acknowledged), "a client was told of some of them");
         // What had not been replicated when the cut began is lost all the same: replication is asynchronous.
         for fenced in [lease, shutdown] {
             assert!(fenced.lost_acknowledged_writes * 3 < none.lost_acknowledged_writes);

@@ -136,5 +136,6 @@ pub(super) fn machine(path: &str, machine: &MachineSection, prices: &PriceSheet)
 
 pub(super) fn disk(path: &str, disk: &DiskSection) -> Checked {
     distribution(&format!("{path}.read"), &disk.read)?;
-    distribution(&format!("{path}.fsync"), &disk.fsync)
+    distribution(&format!("{path}.fsync"), &disk.fsync)?;
+    whole(&format!("{path}.channels"), disk.channels, 1, DISK_CHANNELS_MAX)
 }

@@ -13,8 +13,8 @@
 //! on before it begins, so that a later leader gives up what it finds half done: until the new map
 //! is agreed on, the source has the range, and nothing is lost by giving up.
 //!
-//! Simplified: the comparison happens within the pause, over a digest of the
-//! rows; one range moves at a time.
+//! Simplified: the comparison happens within the pause (each side reads its rows and
+//! says what they amount to); one range moves at a time.
 
 use super::ConfigService;
 use super::agreement::Moving;

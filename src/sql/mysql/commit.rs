@@ -274,7 +274,7 @@ impl MySql {
             self.reply(&asked, response, ctx);
             self.unlock(asked.request.key, ctx);
         }
-        self.tell_frozen(ctx);
+        self.compare_frozen(ctx);
         self.go_on_with_schema_change(ctx);
     }
 

@@ -443,6 +443,7 @@ impl MySql {
             SqlToken::PageRead { operation } => self.page_read(operation, ctx),
             SqlToken::Recovered => self.recover_next(ctx),
             SqlToken::Imported { id } => self.imported(id, ctx),
+            SqlToken::Compared { id } => self.compared(id, ctx),
             SqlToken::Altered { number } => self.altered(number, ctx),
             SqlToken::EpochStored { epoch } => self.epoch_stored(epoch, ctx),
             SqlToken::SnapshotStored => self.snapshot_stored(ctx),

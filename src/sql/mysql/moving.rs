@@ -28,6 +28,16 @@ pub(super) struct Frozen {
     /// The last transaction that was begun before.
     begun: u64,
     config: NodeId,
+    comparison: Comparison,
+}
+
+/// What the rows of the range amount to: a core has to read them all.
+#[derive(Clone, Copy, Default)]
+enum Comparison {
+    #[default]
+    NotBegun,
+    Runs,
+    Done(u64),
 }
 
 /// Target: the copy of a range.
@@ -44,6 +54,7 @@ pub(super) struct Import {
     after: Option<u64>,
     behind: u64,
     upto: Option<u64>,
+    comparison: Comparison,
     /// What came and is not yet written.
     arrived: Vec<(KeyId, Change, Cell)>,
     asked: Option<SimTime>,
@@ -134,8 +145,10 @@ impl MySql {
             return;
         }
         if self.frozen.as_ref().is_none_or(|frozen| (frozen.id, frozen.attempt) != (id, attempt)) {
-            self.frozen = Some(Frozen { id, attempt, range, begun: self.pipeline.assigned(), config });
+            let (begun, comparison) = (self.pipeline.assigned(), Comparison::NotBegun);
+            self.frozen = Some(Frozen { id, attempt, range, begun, config, comparison });
         }
+        self.compare_frozen(ctx);
         self.tell_frozen(ctx);
     }
 
@@ -146,13 +159,52 @@ impl MySql {
         }
     }
 
-    /// Says that the range is frozen, once everything that was begun before is done.
-    pub(super) fn tell_frozen<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
-        if let Some(Frozen { id, attempt, range, begun, config }) = self.frozen
-            && self.executed.sequence >= begun
+    /// Reads the frozen rows, once everything that was begun before is done.
+    pub(super) fn compare_frozen<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
+        let executed = self.executed.sequence;
+        if let Some(frozen) = &mut self.frozen
+            && executed >= frozen.begun
+            && matches!(frozen.comparison, Comparison::NotBegun)
         {
-            let (sequence, digest) = (self.executed.sequence, self.digest(range));
-            ctx.send(config, SqlMessage::Frozen { id, attempt, sequence, digest });
+            frozen.comparison = Comparison::Runs;
+            let Frozen { id, range, .. } = *frozen;
+            self.begin_comparison(id, range, ctx);
+        }
+    }
+
+    /// Says that the range is frozen, and what it amounts to.
+    fn tell_frozen<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
+        if let Some(Frozen { id, attempt, config, comparison: Comparison::Done(digest), .. }) = self.frozen {
+            ctx.send(config, SqlMessage::Frozen { id, attempt, sequence: self.executed.sequence, digest });
+        }
+    }
+
+    /// Lets a core read the rows of a range.
+    fn begin_comparison<P: SqlHost>(&mut self, id: u64, range: KeyRange, ctx: &mut Context<P>) {
+        let keys = self.settings.keys.order().iter();
+        let in_range = keys.filter(|key| range.contains(self.settings.point(**key)));
+        let rows = in_range.filter(|key| self.row(**key).content.version > 0).count();
+        let each = self.settings.services.row.sample(ctx.random());
+        ctx.submit_work(SimDuration(each.0 * rows as u64), SqlToken::Compared { id });
+    }
+
+    /// The rows of the range have been read.
+    pub(super) fn compared<P: SqlHost>(&mut self, id: u64, ctx: &mut Context<P>) {
+        if let Some(frozen) = self.frozen.as_ref().filter(|frozen| frozen.id == id) {
+            let digest = self.digest(frozen.range);
+            if let Some(frozen) = &mut self.frozen
+                && matches!(frozen.comparison, Comparison::Runs)
+            {
+                frozen.comparison = Comparison::Done(digest);
+            }
+            self.tell_frozen(ctx);
+        } else if let Some(import) = self.import.as_ref().filter(|import| import.id == id) {
+            let digest = self.digest(import.range);
+            if let Some(import) = &mut self.import
+                && matches!(import.comparison, Comparison::Runs)
+            {
+                import.comparison = Comparison::Done(digest);
+            }
         }
     }
 
@@ -238,6 +290,7 @@ impl MySql {
                 after: None,
                 behind: u64::MAX,
                 upto: None,
+                comparison: Comparison::NotBegun,
                 arrived: Vec::new(),
                 asked: None,
                 written: self.pipeline.assigned(),
@@ -248,16 +301,27 @@ impl MySql {
             return;
         };
         import.config = config;
-        import.upto = upto;
-        let (after, written, range) = (import.after, import.written, import.range);
-        let is_there =
+        if import.upto != upto {
+            import.upto = upto;
+            import.comparison = Comparison::NotBegun;
+        }
+        let (after, written) = (import.after, import.written);
+        let has_arrived =
             upto.is_some_and(|upto| after.is_some_and(|after| after >= upto)) && import.arrived.is_empty();
-        let progress = match (import.copy_from, is_there && self.executed.sequence >= written) {
+        let is_there = has_arrived && import.copy_from.is_none() && self.executed.sequence >= written;
+        let progress = match (import.copy_from, import.comparison) {
             (Some(_), _) => ImportProgress::Copying { rows: import.rows },
-            (None, true) => ImportProgress::Done { digest: self.digest(range) },
-            (None, false) => ImportProgress::CatchingUp { behind: import.behind },
+            (None, Comparison::Done(digest)) if is_there => ImportProgress::Done { digest },
+            (None, _) => ImportProgress::CatchingUp { behind: import.behind },
         };
+        let compares = is_there && matches!(import.comparison, Comparison::NotBegun);
+        if compares {
+            import.comparison = Comparison::Runs;
+        }
         ctx.send(config, SqlMessage::Importing { id, progress });
+        if compares {
+            self.begin_comparison(id, range, ctx);
+        }
         let overdue = |asked: SimTime| ctx.monotonic().since(asked) >= ASK_AGAIN_AFTER;
         if self.import.as_ref().is_some_and(|import| import.asked.is_some_and(overdue)) {
             self.pull_range(ctx);

@@ -279,10 +279,17 @@ impl MySql {
         if !self.hears(from, epoch, ctx) || self.promoting.is_some() {
             return;
         }
-        let errant = errant_transactions(self.received(), &epochs);
+        let end = self.received();
+        let errant = errant_transactions(end, &epochs);
         self.errant += errant;
         let (shard, node) = (self.shard as u8, ctx.id());
         ctx.output(SqlEvent::SnapshotBegins { shard, node, errant });
+        for sequence in end.sequence - errant + 1..=end.sequence {
+            if let Some(entry) = self.log.get(sequence).filter(|entry| entry.change == Change::Write) {
+                let (version, key) = (entry.position().version(), entry.key);
+                ctx.output(SqlEvent::Errant { shard, node, version, key });
+            }
+        }
         let tables = Tables::outlined(outline);
         self.restoring = Some(Restoring { tables, position, epochs, next_page: 0 });
         ctx.send(from, SqlMessage::SnapshotPull { page: 0 });
