@@ -7,6 +7,7 @@ use crate::engine::{SimDuration, SimTime};
 use crate::measure::recorder::{Finding, Recorder};
 use crate::measure::restores::Restore;
 use crate::ring::message::RingEvent;
+use crate::scenario::fault::OperationOnShard;
 use crate::sql::event::SqlEvent;
 use crate::workload::client::{ClientEvent, Completed};
 use std::collections::VecDeque;
@@ -30,6 +31,12 @@ pub enum Notable {
     Restored {
         shard: u8,
         restore: Restore,
+    },
+    /// What an operator had asked for of a shard (its number, from 1) is over; operations had failed so often by then.
+    OperationOver {
+        what: OperationOnShard,
+        shard: u16,
+        errors: u64,
     },
     Ring(RingEvent),
     /// One finding, and how many of its kind there were since the last one that was told.
@@ -67,6 +74,10 @@ impl Watcher {
             Output::Sql(event) => {
                 if !matches!(event, SqlEvent::Errant { .. }) {
                     self.tell(now, Notable::Sql(event));
+                }
+                if let Some((what, shard)) = over(&event) {
+                    let errors = self.recorder.counts.errors();
+                    self.tell(now, Notable::OperationOver { what, shard: u16::from(shard) + 1, errors });
                 }
                 match event {
                     SqlEvent::Promoted { shard, epoch, base, .. } => {
@@ -123,5 +134,20 @@ impl Watcher {
             self.notable.pop_front();
         }
         self.notable.push_back((now, notable));
+    }
+}
+
+/// What is over with an event, and of which shard.
+fn over(event: &SqlEvent) -> Option<(OperationOnShard, u8)> {
+    match *event {
+        SqlEvent::RangeMoved { source, .. } | SqlEvent::MoveRefused { source } => {
+            Some((OperationOnShard::Move, source))
+        }
+        SqlEvent::SchemaChanged { shard, .. } => Some((OperationOnShard::SchemaChange, shard)),
+        SqlEvent::ShardRestored { shard, .. } | SqlEvent::NothingToRestore { shard } => {
+            Some((OperationOnShard::Restore, shard))
+        }
+        SqlEvent::NoSuchShard { shard } => Some((OperationOnShard::SchemaChange, shard)),
+        _ => None,
     }
 }

@@ -33,6 +33,11 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Operations that failed or of which nobody knows.
+    pub fn errors(&self) -> u64 {
+        self.failed + self.unknown
+    }
+
     pub fn since(&self, earlier: &Counts) -> Counts {
         Counts {
             invoked: self.invoked - earlier.invoked,

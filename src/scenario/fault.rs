@@ -62,6 +62,14 @@ impl Selector {
     }
 }
 
+/// Something that is done to a shard and then over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OperationOnShard {
+    Move,
+    SchemaChange,
+    Restore,
+}
+
 /// What a fault does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
@@ -210,6 +218,18 @@ impl FaultSpec {
             FaultSpec::Merge { .. } => "merge",
             FaultSpec::SchemaChange { .. } => "schema_change",
             FaultSpec::Restore { .. } => "restore",
+        }
+    }
+
+    /// What an operator asks for that is over when it is done, and of which shard (from 1).
+    pub fn operation(&self) -> Option<(OperationOnShard, u16)> {
+        match self {
+            FaultSpec::Split { shard, .. } | FaultSpec::Merge { shard, .. } => {
+                Some((OperationOnShard::Move, *shard))
+            }
+            FaultSpec::SchemaChange { shard } => Some((OperationOnShard::SchemaChange, *shard)),
+            FaultSpec::Restore { shard, .. } => Some((OperationOnShard::Restore, *shard)),
+            _ => None,
         }
     }
 

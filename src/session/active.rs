@@ -4,7 +4,8 @@ use super::frame::{FaultTouch, Line, Severity};
 use super::narrator::plural;
 use super::script::NumberedFault;
 use crate::cluster::run::ClusterRun;
-use crate::engine::{FaultId, SimTime};
+use crate::engine::{FaultId, SimTime, Touched};
+use crate::scenario::fault::OperationOnShard;
 
 /// A fault that has begun.
 #[derive(Clone, Debug)]
@@ -13,15 +14,18 @@ pub struct BegunFault {
     /// Its name in each cluster.
     ids: Vec<FaultId>,
     errors_before: Vec<u64>,
-    /// When it was lifted.
+    /// What an operator asked for, if that is what it is, and by cluster when it was over and what it had touched.
+    operation: Option<(OperationOnShard, u16)>,
+    over: Vec<Option<(SimTime, FaultTouch)>>,
+    /// When it was lifted, or over.
     pub ended: Option<SimTime>,
-    /// What it touched, once it is lifted.
+    is_lifted: bool,
+    /// What it touched, once it has ended.
     touched: Vec<FaultTouch>,
 }
 
 fn errors(cluster: &ClusterRun) -> u64 {
-    let counts = cluster.recorder().counts;
-    counts.failed + counts.unknown
+    cluster.recorder().counts.errors()
 }
 
 impl BegunFault {
@@ -31,7 +35,10 @@ impl BegunFault {
             number: fault.number,
             errors_before: clusters.iter().map(errors).collect(),
             ids: clusters.iter_mut().map(|cluster| cluster.begin_fault(&fault.fault)).collect(),
+            operation: fault.fault.operation(),
+            over: clusters.iter().map(|cluster| never_begins(cluster)).collect(),
             ended: None,
+            is_lifted: false,
             touched: Vec::new(),
         }
     }
@@ -39,9 +46,16 @@ impl BegunFault {
     /// Lifts it; nothing if it was lifted before.
     pub fn lift(&mut self, now: SimTime, clusters: &mut [ClusterRun]) -> bool {
         if self.ended.is_some() {
+            // The clusters take back what is over already: nothing happens.
+            if !std::mem::replace(&mut self.is_lifted, true) {
+                for (cluster, id) in clusters.iter_mut().zip(&self.ids) {
+                    cluster.lift_fault(*id);
+                }
+            }
             return false;
         }
         self.ended = Some(now);
+        self.is_lifted = true;
         self.touched = (0..clusters.len())
             .map(|at| FaultTouch {
                 messages: clusters[at].lift_fault(self.ids[at]).unwrap_or_default(),
@@ -49,6 +63,31 @@ impl BegunFault {
             })
             .collect();
         true
+    }
+
+    /// Whether the clusters still count it.
+    pub fn lasts(&self) -> bool {
+        !self.is_lifted
+    }
+
+    /// What an operator asked for is over in a cluster; with the last one it has ended.
+    pub fn operation_is_over(
+        &mut self,
+        cluster: usize,
+        over: (OperationOnShard, u16),
+        at: SimTime,
+        errors: u64,
+    ) {
+        if self.operation != Some(over) || self.ended.is_some() || self.over[cluster].is_some() {
+            return;
+        }
+        let operations = errors - self.errors_before[cluster];
+        self.over[cluster] = Some((at, FaultTouch { messages: Touched::default(), operations }));
+        let over: Option<Vec<(SimTime, FaultTouch)>> = self.over.iter().copied().collect();
+        if let Some(over) = over {
+            self.ended = over.iter().map(|(at, _)| *at).max();
+            self.touched = over.into_iter().map(|(_, touch)| touch).collect();
+        }
     }
 
     /// What it has touched, per cluster, so far or in all.
@@ -77,6 +116,11 @@ impl BegunFault {
         let text = format!("Lifted: **{}**. {}.", fault.fault.describe(), per_cluster.join(". "));
         Line { at_ns: now.0, cluster: None, severity: Severity::Plain, text }
     }
+}
+
+/// A ring has no shards: whatever is asked for of one is over there at once.
+fn never_begins(cluster: &ClusterRun) -> Option<(SimTime, FaultTouch)> {
+    cluster.blueprint().map.is_none().then_some((SimTime::ZERO, FaultTouch::default()))
 }
 
 /// What a fault touched, in words; zero is said plainly.

@@ -66,6 +66,7 @@ impl Narrator {
                     restore.time.as_ms_f64() / 1e3
                 ),
             ),
+            Notable::OperationOver { .. } => return None,
             Notable::Ring(event) => self.tell_ring(run, event)?,
             Notable::Found { operation, finding, since_last } => {
                 (Severity::Violation, tell_finding(run, operation, finding, *since_last))

@@ -5,6 +5,7 @@ use super::frame::{Line, NARRATION_MAX, Severity};
 use super::narrator::Narrator;
 use super::script::{Act, Script};
 use crate::cluster::run::ClusterRun;
+use crate::cluster::watcher::Notable;
 use crate::engine::SimTime;
 use crate::engine::fault::ACTIVE_FAULTS_MAX;
 use crate::scenario::fault::{FaultSpec, Selector};
@@ -80,6 +81,8 @@ impl State {
 
     fn do_act(&mut self, act: Act, script: &Script) {
         self.acts_done += 1;
+        // What was over before is over, in however many steps the run came here.
+        self.tell_notable();
         match act {
             Act::Begin { number } => {
                 let fault = script.fault(number).expect("the script numbers its own faults");
@@ -130,6 +133,11 @@ impl State {
         let mut lines = Vec::new();
         for (at, cluster) in self.clusters.iter_mut().enumerate() {
             for (time, notable) in cluster.take_notable() {
+                if let Notable::OperationOver { what, shard, errors } = notable {
+                    for begun in &mut self.begun {
+                        begun.operation_is_over(at, (what, shard), time, errors);
+                    }
+                }
                 if let Some(line) = self.narrators[at].tell(at as u8, cluster, time, &notable) {
                     let place = lines.partition_point(|other: &Line| other.at_ns <= line.at_ns);
                     lines.insert(place, line);
@@ -160,6 +168,6 @@ impl State {
 
     /// Faults that last now.
     pub fn lasting(&self) -> usize {
-        self.begun.iter().filter(|begun| begun.ended.is_none()).count()
+        self.begun.iter().filter(|begun| begun.lasts()).count()
     }
 }

@@ -3,6 +3,7 @@
 use crate::resharding::{every_row_once, failed, run, scenario};
 use faultline::cluster::run::ClusterRun;
 use faultline::session::Session;
+use faultline::session::frames::fault_frames;
 use faultline::sql::mysql::MySql;
 use faultline::workload::operation::Outcome;
 use serde_json::{Value, json};
@@ -160,6 +161,17 @@ fn a_cut_over_that_takes_too_long_lets_writes_go_on_and_is_tried_again() {
     assert!(told(&session, "the last step is tried again") > 0);
     assert_eq!(changed(run), [true, true, true]);
     every_row_once(run).unwrap_or_else(|why| panic!("{why}"));
+}
+
+#[test]
+fn what_is_done_is_over_and_cannot_be_lifted() {
+    let session = run(scenario(cluster(json!({})), at_5_s()));
+    let done = session.narration().find(|line| line.text.contains("has its new schema")).expect("it is done");
+    let fault = &fault_frames(&session)[0];
+    assert_eq!((fault.active, fault.end_ns), (false, Some(done.at_ns)));
+    let session = run(scenario(cluster(json!({"row_service": {"constant_ms": 60_000.0}})), at_5_s()));
+    let fault = &fault_frames(&session)[0];
+    assert_eq!((fault.active, fault.end_ns), (true, None), "it is never done");
 }
 
 #[test]
