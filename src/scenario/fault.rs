@@ -193,7 +193,7 @@ impl FaultSpec {
             FaultSpec::SchemaChange { shard } => format!("schema change of shard {shard}"),
             FaultSpec::Restore { shard, back_ms: None } => format!("shard {shard} restored from backup"),
             FaultSpec::Restore { shard, back_ms: Some(back) } => {
-                format!("shard {shard} restored to {:.1} s before", back / 1e3)
+                format!("shard {shard} restored to {} s before", back / 1e3)
             }
         }
     }

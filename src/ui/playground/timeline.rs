@@ -12,6 +12,8 @@ use std::rc::Rc;
 use web_sys::{Element, HtmlElement, KeyboardEvent, PointerEvent};
 use yew::prelude::*;
 
+/// Letters that the bar is about as long as.
+const LETTERS_IN_BAR: u64 = 150;
 /// Rows of fault bands; more share the last.
 const BAND_ROWS: usize = 3;
 /// Marks closer than this share of the bar are one.
@@ -141,7 +143,8 @@ impl View for Bands {
             let free =
                 rows_end.iter().position(|row_end| *row_end <= fault.begin_ns).unwrap_or(BAND_ROWS - 1);
             // Words need room too.
-            rows_end[free] = end_ns.max(fault.begin_ns + self.end_ns / 6);
+            let words = self.end_ns * fault.label.chars().count() as u64 / LETTERS_IN_BAR;
+            rows_end[free] = end_ns.max(fault.begin_ns + words);
             placed.push((free, fault, end_ns));
         }
         let rows = placed.iter().map(|(row, _, _)| row + 1).max().unwrap_or(1);
