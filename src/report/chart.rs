@@ -8,6 +8,7 @@
 //! of their lines. There is no minor grid. Text is never measured: backends
 //! differ in how they would, and the page's would need inline styles.
 
+use crate::engine::order::{key_of_signed, places_by};
 use crate::session::frame::SeriesPoint;
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
@@ -323,12 +324,16 @@ fn lost_writes<DB: DrawingBackend>(
 
 /// Moves labels apart that would be written over each other, and none below `lowest`.
 fn spread<T>(ends: &mut [(i32, i32, T)], gap: i32, lowest: i32) {
-    ends.sort_by_key(|(_, y, _)| *y);
-    for index in 1..ends.len() {
-        ends[index].1 = ends[index].1.max(ends[index - 1].1 + gap);
+    let order = places_by(ends.len(), |at| key_of_signed(ends[at].1.into()));
+    let mut highest = i32::MIN;
+    for at in &order {
+        let end = &mut ends[*at as usize];
+        end.1 = end.1.max(highest);
+        highest = end.1 + gap;
     }
     let mut limit = lowest;
-    for end in ends.iter_mut().rev() {
+    for at in order.iter().rev() {
+        let end = &mut ends[*at as usize];
         end.1 = end.1.min(limit);
         limit = end.1 - gap;
     }

@@ -7,10 +7,10 @@
 
 use serde::de::value::{BorrowedStrDeserializer, StrDeserializer};
 use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, Unexpected,
-    VariantAccess, Visitor,
+    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Expected, MapAccess, SeqAccess,
+    Unexpected, VariantAccess, Visitor,
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use std::cell::RefCell;
 use std::fmt;
 
@@ -158,20 +158,57 @@ impl de::Error for Problem {
 
 /// A deserializer over a tree. It pushes every step that it takes onto the path
 /// and pops it when it has come back well: after an error the path leads to it.
+///
+/// Whatever does not depend on what is read stands in functions of its own, which are compiled once.
 #[derive(Clone, Copy)]
 struct Reader<'de, 'p> {
     value: &'de Value,
-    path: &'p RefCell<Vec<Step>>,
+    path: &'p Path,
+}
+
+/// Where reading has come to.
+type Path = RefCell<Vec<Step>>;
+
+#[inline(never)]
+fn enter(path: &Path, step: Step) {
+    path.borrow_mut().push(step);
+}
+
+#[inline(never)]
+fn leave(path: &Path) {
+    path.borrow_mut().pop();
+}
+
+/// A number as serde tells numbers apart.
+enum Kind {
+    Unsigned(u64),
+    Signed(i64),
+    Float(f64),
+}
+
+#[inline(never)]
+fn kind(number: &Number) -> Kind {
+    match (number.as_u64(), number.as_i64()) {
+        (Some(value), _) => Kind::Unsigned(value),
+        (None, Some(value)) => Kind::Signed(value),
+        (None, None) => Kind::Float(number.as_f64().unwrap_or(f64::NAN)),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn mismatch(value: &Value, expected: &dyn Expected) -> Problem {
+    de::Error::invalid_type(unexpected(value), expected)
 }
 
 fn unexpected(value: &Value) -> Unexpected<'_> {
     match value {
         Value::Null => Unexpected::Unit,
         Value::Bool(value) => Unexpected::Bool(*value),
-        Value::Number(number) => match (number.as_u64(), number.as_i64()) {
-            (Some(value), _) => Unexpected::Unsigned(value),
-            (None, Some(value)) => Unexpected::Signed(value),
-            (None, None) => Unexpected::Float(number.as_f64().unwrap_or(f64::NAN)),
+        Value::Number(number) => match kind(number) {
+            Kind::Unsigned(value) => Unexpected::Unsigned(value),
+            Kind::Signed(value) => Unexpected::Signed(value),
+            Kind::Float(value) => Unexpected::Float(value),
         },
         Value::String(text) => Unexpected::Str(text),
         Value::Array(_) => Unexpected::Seq,
@@ -183,12 +220,12 @@ macro_rules! numbers {
     ($($method:ident)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
             let Value::Number(number) = self.value else {
-                return Err(de::Error::invalid_type(unexpected(self.value), &visitor));
+                return Err(mismatch(self.value, &visitor));
             };
-            match (number.as_u64(), number.as_i64()) {
-                (Some(value), _) => visitor.visit_u64(value),
-                (None, Some(value)) => visitor.visit_i64(value),
-                (None, None) => visitor.visit_f64(number.as_f64().unwrap_or(f64::NAN)),
+            match kind(number) {
+                Kind::Unsigned(value) => visitor.visit_u64(value),
+                Kind::Signed(value) => visitor.visit_i64(value),
+                Kind::Float(value) => visitor.visit_f64(value),
             }
         })*
     };
@@ -201,10 +238,10 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
         match self.value {
             Value::Null => visitor.visit_unit(),
             Value::Bool(value) => visitor.visit_bool(*value),
-            Value::Number(number) => match (number.as_u64(), number.as_i64()) {
-                (Some(value), _) => visitor.visit_u64(value),
-                (None, Some(value)) => visitor.visit_i64(value),
-                (None, None) => visitor.visit_f64(number.as_f64().unwrap_or(f64::NAN)),
+            Value::Number(number) => match kind(number) {
+                Kind::Unsigned(value) => visitor.visit_u64(value),
+                Kind::Signed(value) => visitor.visit_i64(value),
+                Kind::Float(value) => visitor.visit_f64(value),
             },
             Value::String(text) => visitor.visit_borrowed_str(text),
             Value::Array(_) => self.deserialize_seq(visitor),
@@ -255,14 +292,14 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
         match self.value {
             Value::Bool(value) => visitor.visit_bool(*value),
-            other => Err(de::Error::invalid_type(unexpected(other), &visitor)),
+            other => Err(mismatch(other, &visitor)),
         }
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
         match self.value {
             Value::String(text) => visitor.visit_borrowed_str(text),
-            other => Err(de::Error::invalid_type(unexpected(other), &visitor)),
+            other => Err(mismatch(other, &visitor)),
         }
     }
 
@@ -277,7 +314,7 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
                 let value = visitor.visit_seq(&mut entries)?;
                 if entries.next < list.len() { Err(de::Error::custom("trailing entries")) } else { Ok(value) }
             }
-            other => Err(de::Error::invalid_type(unexpected(other), &visitor)),
+            other => Err(mismatch(other, &visitor)),
         }
     }
 
@@ -290,7 +327,7 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
             Value::Object(fields) => {
                 visitor.visit_map(Fields { fields: fields.iter(), value: None, path: self.path })
             }
-            other => Err(de::Error::invalid_type(unexpected(other), &visitor)),
+            other => Err(mismatch(other, &visitor)),
         }
     }
 
@@ -311,54 +348,75 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
 struct Entries<'de, 'p> {
     list: &'de [Value],
     next: usize,
-    path: &'p RefCell<Vec<Step>>,
+    path: &'p Path,
 }
 
 impl<'de> SeqAccess<'de> for &mut Entries<'de, '_> {
     type Error = Problem;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Problem> {
-        let Some(value) = self.list.get(self.next) else {
+        let Some(entry) = self.enter() else {
             return Ok(None);
         };
-        self.path.borrow_mut().push(Step::Entry(self.next));
-        let element = seed.deserialize(Reader { value, path: self.path })?;
-        self.path.borrow_mut().pop();
-        self.next += 1;
+        let element = seed.deserialize(entry)?;
+        leave(self.path);
         Ok(Some(element))
+    }
+}
+
+impl<'de, 'p> Entries<'de, 'p> {
+    #[inline(never)]
+    fn enter(&mut self) -> Option<Reader<'de, 'p>> {
+        let value = self.list.get(self.next)?;
+        enter(self.path, Step::Entry(self.next));
+        self.next += 1;
+        Some(Reader { value, path: self.path })
     }
 }
 
 struct Fields<'de, 'p> {
     fields: serde_json::map::Iter<'de>,
     value: Option<&'de Value>,
-    path: &'p RefCell<Vec<Step>>,
+    path: &'p Path,
 }
 
 impl<'de> MapAccess<'de> for Fields<'de, '_> {
     type Error = Problem;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Problem> {
-        let Some((name, value)) = self.fields.next() else {
-            return Ok(None);
-        };
-        self.value = Some(value);
-        self.path.borrow_mut().push(Step::Field(name.clone()));
-        seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some)
+        match self.enter() {
+            Some(name) => seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some),
+            None => Ok(None),
+        }
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Problem> {
-        let value = self.value.take().expect("a key comes before its value");
-        let read = seed.deserialize(Reader { value, path: self.path })?;
-        self.path.borrow_mut().pop();
+        let read = seed.deserialize(self.value())?;
+        leave(self.path);
         Ok(read)
+    }
+}
+
+impl<'de, 'p> Fields<'de, 'p> {
+    #[inline(never)]
+    fn enter(&mut self) -> Option<&'de str> {
+        let (name, value) = self.fields.next()?;
+        self.value = Some(value);
+        enter(self.path, Step::Field(name.clone()));
+        Some(name)
+    }
+
+    #[inline(never)]
+    fn value(&mut self) -> Reader<'de, 'p> {
+        let value = self.value.take().expect("a key comes before its value");
+        Reader { value, path: self.path }
     }
 }
 
 struct Variant<'de, 'p> {
     name: &'de str,
     content: Option<&'de Value>,
-    path: &'p RefCell<Vec<Step>>,
+    path: &'p Path,
 }
 
 impl<'de, 'p> EnumAccess<'de> for Variant<'de, 'p> {
@@ -367,13 +425,14 @@ impl<'de, 'p> EnumAccess<'de> for Variant<'de, 'p> {
 
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Problem> {
         let variant = seed.deserialize(StrDeserializer::new(self.name))?;
-        self.path.borrow_mut().push(Step::Field(self.name.to_string()));
+        enter(self.path, Step::Field(self.name.to_string()));
         Ok((variant, self))
     }
 }
 
 impl<'de, 'p> Variant<'de, 'p> {
     /// What stands behind the name; an error where a kind of this shape needs something.
+    #[inline(never)]
     fn content(&self, needs: &'static str) -> Result<Reader<'de, 'p>, Problem> {
         let value = self.content.ok_or_else(|| de::Error::invalid_type(Unexpected::UnitVariant, &needs))?;
         Ok(Reader { value, path: self.path })
@@ -385,9 +444,9 @@ impl<'de> VariantAccess<'de> for Variant<'de, '_> {
 
     fn unit_variant(self) -> Result<(), Problem> {
         match self.content {
-            Some(value) => Err(de::Error::invalid_type(unexpected(value), &"unit")),
+            Some(value) => Err(mismatch(value, &"unit")),
             None => {
-                self.path.borrow_mut().pop();
+                leave(self.path);
                 Ok(())
             }
         }
@@ -395,13 +454,13 @@ impl<'de> VariantAccess<'de> for Variant<'de, '_> {
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Problem> {
         let value = seed.deserialize(self.content("newtype variant")?)?;
-        self.path.borrow_mut().pop();
+        leave(self.path);
         Ok(value)
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Problem> {
         let value = self.content("tuple variant")?.deserialize_seq(visitor)?;
-        self.path.borrow_mut().pop();
+        leave(self.path);
         Ok(value)
     }
 
@@ -411,7 +470,7 @@ impl<'de> VariantAccess<'de> for Variant<'de, '_> {
         visitor: V,
     ) -> Result<V::Value, Problem> {
         let value = self.content("struct variant")?.deserialize_map(visitor)?;
-        self.path.borrow_mut().pop();
+        leave(self.path);
         Ok(value)
     }
 }

@@ -15,7 +15,7 @@
 //! | [`node`] | Node.js and the packages of `tests/browser/` |
 //! | [`chromium`] | the browser that the browser's tests run in |
 //! | [`site`] | the static site in `dist/` |
-//! | [`wasm_opt`], [`content_version`] | two finishing steps of the site |
+//! | [`wasm_opt`], [`import_names`], [`minify`], [`content_version`] | the finishing steps of the site |
 //! | [`server`] | serving the site on this machine |
 //! | [`commands`] | what each command does with all these |
 
@@ -29,6 +29,7 @@ mod chromium;
 mod commands;
 mod content_version;
 mod debian;
+mod import_names;
 mod minify;
 mod node;
 mod process;

@@ -1,8 +1,9 @@
 //! The static site in `dist/`.
 //!
 //! Trunk compiles the page, which is its own worker, and copies the static files, as `index.html` and `Trunk.toml` say.
-//! Then the WebAssembly is optimised, JavaScript and styles are minified, and `index.html` is told the version of all it loads. The result loads
-//! everything by relative URL: it can be put at any path of any server of static files.
+//! Then the WebAssembly is optimised, what it imports gets short names, JavaScript and styles are minified, and
+//! `index.html` is told the version of all it loads. The result loads everything by relative URL: it can be put
+//! at any path of any server of static files.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 
 use crate::tools::BrowserTools;
-use crate::{checkout, content_version, minify, process, wasm_opt};
+use crate::{checkout, content_version, import_names, minify, process, wasm_opt};
 
 /// Builds the site.
 pub fn build(tools: &BrowserTools) -> Result<()> {
@@ -24,6 +25,11 @@ pub fn build(tools: &BrowserTools) -> Result<()> {
     trunk.current_dir(checkout::root()).args(["build", "--config", "Trunk.toml", "--log", "warn"]);
     process::run(&mut trunk).context("the site could not be built")?;
     wasm_opt::run(&files_of(&["wasm"])?)?;
+    let made_by_wasm_bindgen = |name| checkout::dist().join(name);
+    import_names::shorten(
+        &made_by_wasm_bindgen("faultline-ui_bg.wasm"),
+        &made_by_wasm_bindgen("faultline-ui.js"),
+    )?;
     minify::run(&files_of(&["js", "css"])?)?;
     let version = content_version::stamp(&checkout::dist())?;
     println!("The site is in {} (version {version}).", checkout::dist().display());

@@ -18,6 +18,10 @@ const ARGUMENTS: &[&str] = &[
     "--rereloop",
     "-Oz",
     "-Oz",
+    // The stack lies there, and grows down to it: nothing is read or written so low before it overflows.
+    "--low-memory-unused",
+    // Functions of one kind beside each other compress better.
+    "--reorder-functions-by-name",
     "--strip-producers",
     "--strip-target-features",
     "--enable-bulk-memory",
