@@ -178,7 +178,7 @@ test("settings are found by any of their words", async () => {
   const opened = await openDesign();
   const search = panel(opened).getByLabel("Search the settings");
   await search.fill("fsync disk ring");
-  assert.deepEqual(await panel(opened).locator(".setting label").allInnerTexts(), ["Disk fsync"]);
+  assert.deepEqual(await panel(opened).locator(".setting label").allInnerTexts(), ["Disk fsync", "Disk channels"]);
   await toggle(opened, "Limited bandwidth").waitFor({ state: "detached" });
   await search.fill("mbit");
   await toggle(opened, "Limited bandwidth").waitFor();
