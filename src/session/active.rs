@@ -36,7 +36,7 @@ impl BegunFault {
             errors_before: clusters.iter().map(errors).collect(),
             ids: clusters.iter_mut().map(|cluster| cluster.begin_fault(&fault.fault)).collect(),
             operation: fault.fault.operation(),
-            over: clusters.iter().map(|cluster| never_begins(cluster)).collect(),
+            over: clusters.iter().map(never_begins).collect(),
             ended: None,
             is_lifted: false,
             touched: Vec::new(),
