@@ -13,7 +13,7 @@ const CARDS: [(&str, &str); 7] = [
     ("backup-store", "src/sql/backup_store.rs"),
     ("shard-proxy", "src/sql/shard_proxy/mod.rs"),
     ("mysql", "src/sql/mysql/mod.rs"),
-    ("ring-node", "src/ring/ring_node.rs"),
+    ("ring-node", "src/ring/ring_node/mod.rs"),
 ];
 
 fn main() {

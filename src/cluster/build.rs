@@ -11,7 +11,8 @@ use crate::ring::gossip::neighbours;
 use crate::ring::message::{
     CLASS_READ_REQUEST, CLASS_READ_RESPONSE, CLASS_WRITE_ACKNOWLEDGEMENT, CLASS_WRITE_REQUEST, FIRST_CLASS,
 };
-use crate::ring::ring_node::{CommitLogSync, RingNode, RingSettings};
+use crate::ring::ring_node::RingNode;
+use crate::ring::settings::{CommitLogSync, RingSettings};
 use crate::ring::token_ring::TokenRing;
 use crate::scenario::names::{Seat, seats};
 use crate::scenario::schema::{

@@ -2,10 +2,11 @@
 //!
 //! [`token_ring`] says where a key is, [`ring_node`] coordinates and stores,
 //! [`gossip`] and its [`failure_detector`] say who is there; [`message`] is what
-//! they say to each other.
+//! they say to each other, [`settings`] what they are set up with.
 
 pub mod failure_detector;
 pub mod gossip;
 pub mod message;
 pub mod ring_node;
+pub mod settings;
 pub mod token_ring;

@@ -1,0 +1,106 @@
+//! A ring node: replica of its ranges, and coordinator of whatever it is asked.
+//!
+//! Models a Dynamo-style node (DeCandia et al., SOSP 2007; Cassandra): any node
+//! coordinates; an operation is sent to all N replicas that the coordinator
+//! believes alive, and answered after R or W of them; the newest version wins,
+//! by the coordinator's wall clock (last-write-wins); a read that saw different
+//! versions brings the older replicas up to date in the background. A
+//! coordinator that believes fewer than R or W replicas alive refuses at once.
+//!
+//! Simplified: a request's coordination costs core time on its way in, replies
+//! cost none. A write is kept in memory and in the commit log, reads never touch
+//! the disk. Left out here: hinted handoff, anti-entropy, tombstones, sloppy
+//! quorums, digest reads: a replica that missed a write gets it by read repair
+//! or not at all.
+
+mod coordinator;
+mod membership;
+mod replica;
+
+use super::gossip::{Gossip, Verdict};
+use super::message::{RingDisk, RingHost, RingTimer};
+use super::settings::{CommitLogSync, RingSettings};
+use crate::engine::{Context, PagedVec, PendingTable, SimDuration};
+use crate::workload::operation::{Cell, KeyId};
+use coordinator::Coordinated;
+use std::rc::Rc;
+
+/// One ring node.
+#[derive(Clone)]
+pub struct RingNode {
+    settings: Rc<RingSettings>,
+    /// Place in the ring's list of nodes.
+    index: u16,
+    cells: PagedVec<Cell>,
+    pending: PendingTable<Coordinated>,
+    gossip: Gossip,
+    last_timestamp: u64,
+    verdicts: Vec<Verdict>,
+}
+
+impl RingNode {
+    pub fn new(settings: Rc<RingSettings>, index: u16) -> RingNode {
+        let nodes = settings.nodes.len();
+        let expected = settings.gossip_interval + settings.gossip_interval;
+        RingNode {
+            cells: PagedVec::filled(Cell::default(), settings.keys.len()),
+            pending: PendingTable::new(settings.request_timeout, settings.in_flight_max),
+            gossip: Gossip::new(index, nodes, Default::default(), expected, 0),
+            settings,
+            index,
+            last_timestamp: 0,
+            verdicts: Vec::new(),
+        }
+    }
+
+    pub fn gossip(&self) -> &Gossip {
+        &self.gossip
+    }
+
+    pub fn settings(&self) -> &RingSettings {
+        &self.settings
+    }
+
+    pub fn index(&self) -> u16 {
+        self.index
+    }
+
+    pub fn in_flight(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// What it holds of a key.
+    pub fn cell(&self, key: KeyId) -> Cell {
+        self.cells.get(key as usize).copied().unwrap_or_default()
+    }
+
+    pub fn on_start<P: RingHost>(&mut self, disk: &RingDisk, ctx: &mut Context<P>) {
+        self.cells = disk.cells.clone();
+        self.cells.extend_to(self.settings.keys.len(), Cell::default());
+        let expected = self.settings.gossip_interval + self.settings.gossip_interval;
+        let generation = ctx.local_time() / 1_000_000;
+        let nodes = self.settings.nodes.len();
+        self.gossip = Gossip::new(self.index, nodes, ctx.monotonic(), expected, generation);
+        // Rounds of different nodes fall on different moments.
+        let first = SimDuration((self.settings.gossip_interval.0 as f64 * ctx.random().unit()) as u64);
+        ctx.set_timer(first, RingTimer::GossipRound);
+        if let CommitLogSync::Interval(interval) = self.settings.commit_log_sync {
+            ctx.set_timer(interval, RingTimer::Sync);
+        }
+    }
+
+    pub fn on_timer<P: RingHost>(&mut self, timer: RingTimer, ctx: &mut Context<P>) {
+        match timer {
+            RingTimer::GossipRound => self.gossip_round(ctx),
+            RingTimer::TimeOut => self.time_out(ctx),
+            RingTimer::Sync => {
+                if ctx.disk_backlog() > 0 {
+                    ctx.disk_sync_background();
+                }
+                if let CommitLogSync::Interval(interval) = self.settings.commit_log_sync {
+                    ctx.set_timer(interval, RingTimer::Sync);
+                }
+            }
+        }
+    }
+}
