@@ -1,6 +1,6 @@
 //! The scenario file: what a run starts from.
 //!
-//! [`schema`] is the format, with `sql_schema` for the SQL cluster, [`fault`] what can be done to a run, [`limits`]
+//! [`schema`] is the format, with `sql_schema` and `ring_schema` for the clusters, [`fault`] what can be done to a run, [`limits`]
 //! every bound. [`parse::parse`] reads a file and [`validate`] checks it; what is wrong
 //! is an [`error::ScenarioError`]. [`names`] says what the nodes are called that
 //! faults name, and [`presets`] holds the scenarios that come with the program.
@@ -14,6 +14,7 @@ pub mod limits;
 pub mod names;
 pub mod parse;
 pub mod presets;
+mod ring_schema;
 pub mod schema;
 mod sql_schema;
 pub mod validate;

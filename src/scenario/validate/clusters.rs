@@ -1,14 +1,12 @@
 //! The clusters of a scenario.
 
-use super::range::{between, distribution, length, positive_up_to, text, whole};
+use super::range::{between, distribution, length, text, whole};
 use super::{Checked, sharded_sql};
 use crate::measure::prices::PriceSheet;
 use crate::scenario::error::ScenarioError;
 use crate::scenario::limits::*;
 use crate::scenario::names;
-use crate::scenario::schema::{
-    ClusterSection, DiskSection, MachineSection, RingSection, Scenario, SyncPolicy,
-};
+use crate::scenario::schema::{ClusterSection, DiskSection, MachineSection, Scenario};
 
 pub(super) fn check(scenario: &Scenario, prices: &PriceSheet) -> Checked {
     length("clusters", scenario.clusters.len(), 1, CLUSTERS_MAX, "clusters")?;
@@ -26,7 +24,7 @@ pub(super) fn check(scenario: &Scenario, prices: &PriceSheet) -> Checked {
         }
         match cluster {
             ClusterSection::ShardedSql(sql) => sharded_sql::check(&path, sql, prices)?,
-            ClusterSection::GossipRing(ring) => gossip_ring(&path, ring, prices)?,
+            ClusterSection::GossipRing(ring) => super::gossip_ring::check(&path, ring, prices)?,
         }
         placement(&path, scenario, cluster)?;
         nodes += names::seats(cluster, &scenario.workload).len();
@@ -65,44 +63,6 @@ fn placement(path: &str, scenario: &Scenario, cluster: &ClusterSection) -> Check
     Ok(())
 }
 
-fn gossip_ring(path: &str, ring: &RingSection, prices: &PriceSheet) -> Checked {
-    let at = |field: &str| format!("{path}.{field}");
-    whole(&at("nodes"), ring.nodes, 1, RING_NODES_MAX)?;
-    whole(&at("virtual_nodes"), ring.virtual_nodes, 1, VIRTUAL_NODES_MAX)?;
-    whole(&at("n"), ring.n, 1, KEY_REPLICAS_MAX)?;
-    up_to_another(&at("n"), ring.n, "nodes", ring.nodes)?;
-    up_to_another(&at("r"), ring.r, "n", ring.n)?;
-    up_to_another(&at("w"), ring.w, "n", ring.n)?;
-    interval(&at("gossip.interval_ms"), ring.gossip.interval_ms)?;
-    whole(&at("gossip.neighbours"), ring.gossip.neighbours, 1, NEIGHBOURS_MAX)?;
-    positive_up_to(&at("gossip.phi_threshold"), ring.gossip.phi_threshold, PHI_THRESHOLD_MAX)?;
-    sync(&at("commit_log_sync"), ring.commit_log_sync)?;
-    between(&at("request_timeout_ms"), ring.request_timeout_ms, TIMEOUT_MS_MIN, SPAN_MS_MAX)?;
-    whole(&at("in_flight_max"), ring.in_flight_max, 1, IN_FLIGHT_MAX)?;
-    machine(&at("machine"), &ring.machine, prices)?;
-    disk(&at("disk"), &ring.disk)?;
-    for (field, times) in [
-        ("clock_offset", &ring.clock_offset),
-        ("coordinator_service", &ring.coordinator_service),
-        ("read_service", &ring.read_service),
-        ("write_service", &ring.write_service),
-        ("gossip_service", &ring.gossip_service),
-    ] {
-        distribution(&at(field), times)?;
-    }
-    for (field, delay) in [
-        ("legs.write_request", &ring.legs.write_request),
-        ("legs.write_acknowledgement", &ring.legs.write_acknowledgement),
-        ("legs.read_request", &ring.legs.read_request),
-        ("legs.read_response", &ring.legs.read_response),
-    ] {
-        if let Some(delay) = delay {
-            distribution(&at(field), delay)?;
-        }
-    }
-    Ok(())
-}
-
 /// A whole number from 1 to what another field says.
 pub(super) fn up_to_another(field: &str, value: u32, other: &str, most: u32) -> Checked {
     if (1..=most).contains(&value) {
@@ -114,13 +74,6 @@ pub(super) fn up_to_another(field: &str, value: u32, other: &str, most: u32) -> 
 
 pub(super) fn interval(field: &str, interval_ms: f64) -> Checked {
     between(field, interval_ms, INTERVAL_MS_MIN, INTERVAL_MS_MAX)
-}
-
-fn sync(field: &str, policy: SyncPolicy) -> Checked {
-    match policy {
-        SyncPolicy::EveryWrite => Ok(()),
-        SyncPolicy::EveryMs(interval_ms) => interval(&format!("{field}.every_ms"), interval_ms),
-    }
 }
 
 pub(super) fn machine(path: &str, machine: &MachineSection, prices: &PriceSheet) -> Checked {

@@ -6,6 +6,7 @@
 
 mod clusters;
 mod faults;
+mod gossip_ring;
 mod range;
 mod sharded_sql;
 
