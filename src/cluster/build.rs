@@ -7,17 +7,18 @@ use crate::engine::machine::CORES_UNLIMITED;
 use crate::engine::{
     DiskSpeed, Distribution, NetworkSpec, NodeId, NodeSpec, Purpose, SimDuration, Stream, World,
 };
+use crate::ring::consistency::ConsistencyLevel;
 use crate::ring::gossip::neighbours;
 use crate::ring::message::{
     CLASS_READ_REQUEST, CLASS_READ_RESPONSE, CLASS_WRITE_ACKNOWLEDGEMENT, CLASS_WRITE_REQUEST, FIRST_CLASS,
 };
 use crate::ring::ring_node::RingNode;
-use crate::ring::settings::{CommitLogSync, RingSettings};
+use crate::ring::settings::{AntiEntropy, CommitLogSync, HintedHandoff, ReadRepair, RingSettings};
 use crate::ring::token_ring::TokenRing;
 use crate::scenario::names::{Seat, seats};
 use crate::scenario::schema::{
-    ClusterSection, DiskSection, MachineSection, PayloadBytes, ReadFrom, RingSection, Scenario, SqlSection,
-    SyncPolicy, WorkloadSection,
+    ClusterSection, DiskSection, LevelName, MachineSection, PayloadBytes, ReadFrom, ReadRepairMode,
+    ReadReplicas, RingSection, Scenario, SqlSection, SyncPolicy, WorkloadSection,
 };
 use crate::sql::backup_store::BackupStore;
 use crate::sql::config_service::ConfigService;
@@ -25,7 +26,7 @@ use crate::sql::mysql::MySql;
 use crate::sql::query_proxy::QueryProxy;
 use crate::sql::shard_map::ShardMap;
 use crate::sql::shard_proxy::ShardProxy;
-use crate::workload::client::{Client, ClientSettings};
+use crate::workload::client::{Client, ClientSettings, Owners};
 use crate::workload::generator::{Generated, Generator, QueryShares, Source, Traffic};
 use crate::workload::keys::KeySpace;
 use crate::workload::recorded::Recording;
@@ -45,6 +46,7 @@ pub fn traffic(scenario: &Scenario, recording: Option<Rc<Recording>>) -> Rc<Traf
             let generated = Generated {
                 rate_per_s: workload.rate_per_s,
                 reads: workload.reads,
+                deletes: workload.deletes,
                 queries: queries(workload),
                 popularity: Zipf::new(workload.keys, workload.zipf_theta),
                 payload_bytes,
@@ -92,8 +94,12 @@ fn build_sql(
     let settings = Rc::new(sql_settings(scenario, section, sql, &seats, traffic));
     let map = Rc::clone(&settings.first_map);
     let query_proxies = nodes_of(&seats, |seat| matches!(seat, Seat::QueryProxy(_)));
-    let clients =
-        client_settings(scenario, query_proxies, matches!(sql.reads, ReadFrom::ReadYourWritesWaitMs(_)));
+    let clients = client_settings(
+        scenario,
+        query_proxies,
+        matches!(sql.reads, ReadFrom::ReadYourWritesWaitMs(_)),
+        None,
+    );
     let nodes = seats
         .iter()
         .map(|seat| {
@@ -153,11 +159,31 @@ fn build_ring(
         nodes: nodes.clone(),
         neighbours: known.clone(),
         n: ring.n as usize,
-        r: ring.r as usize,
-        w: ring.w as usize,
+        read_level: level(ring.read_level, ring.r),
+        write_level: level(ring.write_level, ring.w),
+        sloppy_quorum: ring.sloppy_quorum,
+        read_all: ring.read_from == ReadReplicas::All,
+        digest_reads: ring.digest_reads,
+        speculative_retry: ring.speculative_retry_percentile,
+        hinted_handoff: ring.hinted_handoff.as_ref().map(|handoff| HintedHandoff {
+            window: SimDuration::from_ms_f64(handoff.window_ms),
+            rate_per_s: handoff.rate_per_s,
+        }),
+        anti_entropy: ring.anti_entropy.as_ref().map(|anti_entropy| AntiEntropy {
+            interval: SimDuration::from_ms_f64(anti_entropy.interval_ms),
+            depth: anti_entropy.depth,
+            key_service: anti_entropy.key_service.clone(),
+        }),
+        gc_grace: SimDuration::from_ms_f64(ring.gc_grace_ms),
+        zones: members.iter().map(|(_, _, zone)| *zone).collect(),
+        data_centres: members.iter().map(|(_, _, zone)| scenario.region_of_zone(*zone)).collect(),
         gossip_interval: SimDuration::from_ms_f64(ring.gossip.interval_ms),
         phi_threshold: ring.gossip.phi_threshold,
-        read_repair: ring.read_repair,
+        read_repair: match ring.read_repair {
+            ReadRepairMode::None => ReadRepair::None,
+            ReadRepairMode::Background => ReadRepair::Background,
+            ReadRepairMode::Blocking => ReadRepair::Blocking,
+        },
         commit_log_sync: match ring.commit_log_sync {
             SyncPolicy::EveryWrite => CommitLogSync::EveryWrite,
             SyncPolicy::EveryMs(ms) => CommitLogSync::Interval(SimDuration::from_ms_f64(ms)),
@@ -169,7 +195,12 @@ fn build_ring(
         write_service: ring.write_service.clone(),
         gossip_service: ring.gossip_service.clone(),
     });
-    let clients = client_settings(scenario, nodes, false);
+    let owners = ring.token_aware.then(|| {
+        let keys = 0..traffic.keys.len() as u32;
+        let of_key = |key| settings.ring.replicas(settings.keys.token(key)).iter().copied();
+        Owners::new(keys.flat_map(of_key).collect(), settings.n)
+    });
+    let clients = client_settings(scenario, nodes, false, owners);
     let legs = [
         (CLASS_WRITE_REQUEST, &ring.legs.write_request),
         (CLASS_WRITE_ACKNOWLEDGEMENT, &ring.legs.write_acknowledgement),
@@ -195,6 +226,20 @@ fn build_ring(
     Built { seats, world, ring: Some(token_ring), neighbours: known, map: None }
 }
 
+/// A level by name goes before a number.
+fn level(name: Option<LevelName>, count: u32) -> ConsistencyLevel {
+    match name {
+        None => ConsistencyLevel::Count(count as u8),
+        Some(LevelName::One) => ConsistencyLevel::Count(1),
+        Some(LevelName::Two) => ConsistencyLevel::Count(2),
+        Some(LevelName::Quorum) => ConsistencyLevel::Quorum,
+        Some(LevelName::LocalOne) => ConsistencyLevel::LocalOne,
+        Some(LevelName::LocalQuorum) => ConsistencyLevel::LocalQuorum,
+        Some(LevelName::EachQuorum) => ConsistencyLevel::EachQuorum,
+        Some(LevelName::All) => ConsistencyLevel::All,
+    }
+}
+
 fn client(seat: Seat, settings: &Rc<ClientSettings>, traffic: &Rc<Traffic>, seed: u64) -> Role {
     let Seat::Client(number) = seat else { unreachable!("every other seat has its own role") };
     let name = seat.name();
@@ -202,9 +247,15 @@ fn client(seat: Seat, settings: &Rc<ClientSettings>, traffic: &Rc<Traffic>, seed
     Role::Client(Box::new(Client::new(Rc::clone(settings), generator, seed, &name)))
 }
 
-fn client_settings(scenario: &Scenario, endpoints: Vec<NodeId>, sends_session: bool) -> Rc<ClientSettings> {
+fn client_settings(
+    scenario: &Scenario,
+    endpoints: Vec<NodeId>,
+    sends_session: bool,
+    owners: Option<Owners>,
+) -> Rc<ClientSettings> {
     Rc::new(ClientSettings {
         endpoints,
+        owners,
         sends_session,
         timeout: SimDuration::from_ms_f64(scenario.workload.timeout_ms),
         in_flight_max: scenario.workload.in_flight_max as usize,

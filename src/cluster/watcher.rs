@@ -109,7 +109,7 @@ impl Watcher {
                 }
             }
             // Repairs are many and small: they show in the stale reads that they end.
-            Output::Ring(RingEvent::Repaired { .. }) => {}
+            Output::Ring(RingEvent::Repaired { .. } | RingEvent::DigestsDiffered { .. }) => {}
             Output::Ring(event) => self.tell(now, Notable::Ring(event)),
         }
     }

@@ -180,7 +180,7 @@ impl Recorder {
                 self.recent_reads.push(now, latency);
                 self.judge_read(done)
             }
-            OperationKind::Write => {
+            OperationKind::Write | OperationKind::Delete => {
                 self.writes.record(latency);
                 self.bucket_writes.record(latency);
                 self.recent_writes.push(now, latency);

@@ -62,7 +62,7 @@ pub fn write(session: &Session, out: &mut impl Write) -> io::Result<u64> {
 fn line<'a>(cluster: &'a str, key: &'a str, operation: &Operation) -> Line<'a> {
     let is_ok = operation.outcome.is_ok();
     let value = match operation.kind {
-        OperationKind::Write => operation.id.0,
+        OperationKind::Write | OperationKind::Delete => operation.id.0,
         _ => operation.result.value,
     };
     Line {
@@ -72,7 +72,7 @@ fn line<'a>(cluster: &'a str, key: &'a str, operation: &Operation) -> Line<'a> {
         op: operation.id.number(),
         kind: operation.kind,
         key,
-        value: (value != 0 && (is_ok || operation.kind == OperationKind::Write)).then_some(value),
+        value: (value != 0 && (is_ok || operation.kind.is_write())).then_some(value),
         version: (is_ok && operation.result.version != 0).then_some(operation.result.version),
         invoked_ns: operation.invoked.0,
         completed_ns: operation.completed.map(|completed| completed.0),

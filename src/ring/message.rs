@@ -1,6 +1,7 @@
 //! What ring nodes say to each other, report, and set timers for.
 
 use super::gossip::{Digest, HEARTBEAT_BYTES};
+use super::hints::Hints;
 use crate::engine::{DiskImage, NodeId, PagedVec, Process, Ticket, Transport};
 use crate::workload::operation::{Cell, HEADER_BYTES, KeyId, Request, Response};
 use std::rc::Rc;
@@ -13,6 +14,8 @@ pub enum RingMessage {
         ticket: Ticket,
         key: KeyId,
         cell: Cell,
+        /// The replica that it is kept for, if the receiver stands in for one.
+        owner: Option<u16>,
     },
     WriteAcknowledged {
         ticket: Ticket,
@@ -20,15 +23,41 @@ pub enum RingMessage {
     Read {
         ticket: Ticket,
         key: KeyId,
+        is_digest: bool,
     },
+    /// The content, or a digest of it.
     ReadReply {
         ticket: Ticket,
         cell: Cell,
+        is_digest: bool,
     },
-    /// A newer version for a replica that showed an older one; not acknowledged.
+    /// A newer version for a replica that showed an older one; acknowledged if the read waits for it.
     Repair {
         key: KeyId,
         cell: Cell,
+        ticket: Option<Ticket>,
+    },
+    RepairAcknowledged {
+        ticket: Ticket,
+    },
+    /// A write that was kept for the receiver.
+    Hint {
+        key: KeyId,
+        cell: Cell,
+    },
+    HintStored {
+        key: KeyId,
+        version: u64,
+    },
+    /// Hash what we share, and send me the leaves of the tree.
+    TreeRequest,
+    Tree {
+        leaves: Rc<[u64]>,
+    },
+    /// What the sender has in some leaves; it wants what the receiver has of them, if it names them.
+    Sync {
+        leaves: Option<Rc<[u32]>>,
+        cells: Rc<[(KeyId, Cell)]>,
     },
     /// A round of gossip: all that the sender has heard.
     GossipPush {
@@ -40,6 +69,10 @@ pub enum RingMessage {
     },
 }
 
+/// Bytes of a digest, and of a leaf of a Merkle tree (Cassandra 4.1: MD5 and SHA-256).
+const DIGEST_BYTES: u32 = 16;
+const LEAF_BYTES: u32 = 32;
+
 /// Message classes of the ring. The four legs of a quorum operation have one each.
 pub const FIRST_CLASS: u8 = 20;
 pub const CLASS_WRITE_REQUEST: u8 = FIRST_CLASS;
@@ -48,6 +81,8 @@ pub const CLASS_READ_REQUEST: u8 = FIRST_CLASS + 2;
 pub const CLASS_READ_RESPONSE: u8 = FIRST_CLASS + 3;
 pub const CLASS_REPAIR: u8 = FIRST_CLASS + 4;
 pub const CLASS_GOSSIP: u8 = FIRST_CLASS + 5;
+pub const CLASS_HINT: u8 = FIRST_CLASS + 6;
+pub const CLASS_ANTI_ENTROPY: u8 = FIRST_CLASS + 7;
 
 impl RingMessage {
     pub fn transport(&self) -> Transport {
@@ -63,7 +98,11 @@ impl RingMessage {
             RingMessage::WriteAcknowledged { .. } => CLASS_WRITE_ACKNOWLEDGEMENT,
             RingMessage::Read { .. } => CLASS_READ_REQUEST,
             RingMessage::ReadReply { .. } => CLASS_READ_RESPONSE,
-            RingMessage::Repair { .. } => CLASS_REPAIR,
+            RingMessage::Repair { .. } | RingMessage::RepairAcknowledged { .. } => CLASS_REPAIR,
+            RingMessage::Hint { .. } | RingMessage::HintStored { .. } => CLASS_HINT,
+            RingMessage::TreeRequest | RingMessage::Tree { .. } | RingMessage::Sync { .. } => {
+                CLASS_ANTI_ENTROPY
+            }
             RingMessage::GossipPush { .. } | RingMessage::GossipPull { .. } => CLASS_GOSSIP,
         }
     }
@@ -71,9 +110,19 @@ impl RingMessage {
     pub fn bytes(&self) -> u32 {
         HEADER_BYTES
             + match self {
-                RingMessage::Write { cell, .. } | RingMessage::Repair { cell, .. } => 40 + cell.bytes,
+                RingMessage::Write { cell, .. }
+                | RingMessage::Repair { cell, .. }
+                | RingMessage::Hint { cell, .. } => 40 + cell.bytes,
+                RingMessage::ReadReply { is_digest: true, .. } => DIGEST_BYTES,
                 RingMessage::ReadReply { cell, .. } => 30 + cell.bytes,
-                RingMessage::WriteAcknowledged { .. } => 10,
+                RingMessage::WriteAcknowledged { .. }
+                | RingMessage::RepairAcknowledged { .. }
+                | RingMessage::HintStored { .. }
+                | RingMessage::TreeRequest => 10,
+                RingMessage::Tree { leaves } => (leaves.len() as u32).saturating_mul(LEAF_BYTES),
+                RingMessage::Sync { cells, .. } => {
+                    cells.iter().fold(0_u32, |sum, (_, cell)| sum.saturating_add(28 + cell.bytes))
+                }
                 RingMessage::Read { .. } => 20,
                 RingMessage::GossipPush { digests } | RingMessage::GossipPull { digests } => {
                     digests.len() as u32 * HEARTBEAT_BYTES
@@ -91,6 +140,14 @@ pub enum RingEvent {
     Trusted { node: NodeId, peer: NodeId },
     /// A read saw different versions; so many replicas are being brought up to date.
     Repaired { node: NodeId, key: KeyId, replicas: u8 },
+    /// Digests of a read differed: replicas are asked again, for their data.
+    DigestsDiffered { node: NodeId, key: KeyId },
+    /// A node has delivered all hints that it kept for another.
+    HandedOff { node: NodeId, peer: NodeId },
+    /// Two replicas compared their trees, and exchange so many leaves.
+    TreesDiffered { node: NodeId, peer: NodeId, leaves: u32 },
+    /// A node dropped so many tombstones whose grace period was over.
+    Purged { node: NodeId, tombstones: u32 },
 }
 
 impl RingEvent {
@@ -101,6 +158,14 @@ impl RingEvent {
             RingEvent::Trusted { node, peer } => 2 << 56 | u64::from(node.0) << 16 | u64::from(peer.0),
             RingEvent::Repaired { node, key, replicas } => {
                 3 << 56 | u64::from(node.0) << 40 | u64::from(key) << 8 | u64::from(replicas)
+            }
+            RingEvent::DigestsDiffered { node, key } => 4 << 56 | u64::from(node.0) << 40 | u64::from(key),
+            RingEvent::HandedOff { node, peer } => 5 << 56 | u64::from(node.0) << 16 | u64::from(peer.0),
+            RingEvent::TreesDiffered { node, peer, leaves } => {
+                6 << 56 | u64::from(node.0) << 40 | u64::from(peer.0) << 24 | u64::from(leaves)
+            }
+            RingEvent::Purged { node, tombstones } => {
+                7 << 56 | u64::from(node.0) << 40 | u64::from(tombstones)
             }
         }
     }
@@ -114,26 +179,61 @@ pub enum RingTimer {
     TimeOut,
     /// The commit log goes to disk at an interval.
     Sync,
+    /// A read may have taken longer than most.
+    Speculate {
+        ticket: Ticket,
+    },
+    /// Hints are delivered.
+    Handoff,
+    /// Another replica is compared with.
+    AntiEntropy,
+    /// Old tombstones are dropped.
+    Purge,
 }
 
 /// What completions of disk operations carry.
 #[derive(Clone, Copy, Debug)]
 pub enum RingToken {
     /// A write is on disk and can be acknowledged.
-    Synced { coordinator: NodeId, ticket: Ticket },
+    Written { coordinator: NodeId, ticket: Ticket },
+    /// The same of a repair that a read waits for.
+    Repaired { coordinator: NodeId, ticket: Ticket },
+    /// The keys that are shared with a peer are hashed.
+    TreeBuilt { peer: NodeId },
 }
 
 /// A record of the commit log.
 #[derive(Clone, Copy, Debug)]
 pub struct RingRecord {
     pub key: KeyId,
-    pub cell: Cell,
+    pub content: Content,
 }
 
-/// What a ring node finds on its disk: the newest version of each key that was synced.
+/// What a record says of a key.
+#[derive(Clone, Copy, Debug)]
+pub enum Content {
+    Cell(Cell),
+    /// The tombstone of this version is dropped.
+    Purged {
+        version: u64,
+    },
+    /// A write is kept for a replica.
+    Hint {
+        owner: u16,
+        cell: Cell,
+    },
+    /// It has it.
+    HintDone {
+        owner: u16,
+        version: u64,
+    },
+}
+
+/// What a ring node finds on its disk: the newest version of each key that was synced, and its hints.
 #[derive(Clone, Default)]
 pub struct RingDisk {
     pub cells: PagedVec<Cell>,
+    pub hints: Option<Hints>,
 }
 
 impl DiskImage for RingDisk {
@@ -142,9 +242,20 @@ impl DiskImage for RingDisk {
     fn apply(&mut self, record: RingRecord) {
         let key = record.key as usize;
         self.cells.extend_to(key + 1, Cell::default());
-        let cell = self.cells.get_mut(key).expect("the table was just extended");
-        if record.cell.content.is_newer_than(&cell.content) {
-            *cell = record.cell;
+        let kept = self.cells.get_mut(key).expect("the table was just extended");
+        match record.content {
+            Content::Cell(cell) if cell.content.is_newer_than(&kept.content) => *kept = cell,
+            Content::Cell(_) => {}
+            Content::Purged { version } if kept.content.version == version => *kept = Cell::default(),
+            Content::Purged { .. } => {}
+            Content::Hint { owner, cell } => {
+                self.hints.get_or_insert_with(Hints::default).put(owner, record.key, cell);
+            }
+            Content::HintDone { owner, version } => {
+                if let Some(hints) = &mut self.hints {
+                    hints.delivered(owner, record.key, version);
+                }
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What ring nodes are set up with.
 
+use super::consistency::ConsistencyLevel;
 use super::token_ring::TokenRing;
 use crate::engine::{Distribution, NodeId, SimDuration};
 use crate::workload::keys::KeySpace;
@@ -13,6 +14,35 @@ pub enum CommitLogSync {
     Interval(SimDuration),
 }
 
+/// What a read does about replicas that are behind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReadRepair {
+    None,
+    /// They are brought up to date after the answer.
+    Background,
+    /// And before it (Cassandra 4: `read_repair = 'BLOCKING'`), so that reads do not go backwards.
+    Blocking,
+}
+
+/// Writes that are kept for replicas that were not there.
+#[derive(Clone, Copy, Debug)]
+pub struct HintedHandoff {
+    /// For so long after the first that was kept (Cassandra 4.1: `max_hint_window: 3h`).
+    pub window: SimDuration,
+    /// Delivered to one replica.
+    pub rate_per_s: f64,
+}
+
+/// Comparisons by Merkle trees.
+#[derive(Clone, Debug)]
+pub struct AntiEntropy {
+    pub interval: SimDuration,
+    /// Of the tree: it has two to the power of this many leaves.
+    pub depth: u32,
+    /// Core time to read and hash one key.
+    pub key_service: Distribution,
+}
+
 /// Shared by every node of one ring.
 #[derive(Clone)]
 pub struct RingSettings {
@@ -23,11 +53,26 @@ pub struct RingSettings {
     /// Whom each node knows.
     pub neighbours: Vec<Vec<u16>>,
     pub n: usize,
-    pub r: usize,
-    pub w: usize,
+    pub read_level: ConsistencyLevel,
+    pub write_level: ConsistencyLevel,
+    /// Whether healthy nodes stand in for replicas that are believed dead.
+    pub sloppy_quorum: bool,
+    /// Whether a read asks all replicas, not only as many as it needs.
+    pub read_all: bool,
+    /// Whether all but one replica answer a read with a digest.
+    pub digest_reads: bool,
+    /// The percentile of reads after which another replica is asked.
+    pub speculative_retry: Option<f64>,
+    pub hinted_handoff: Option<HintedHandoff>,
+    pub anti_entropy: Option<AntiEntropy>,
+    /// How long tombstones are kept.
+    pub gc_grace: SimDuration,
+    /// Zone and data centre of each node.
+    pub zones: Vec<u8>,
+    pub data_centres: Vec<u8>,
     pub gossip_interval: SimDuration,
     pub phi_threshold: f64,
-    pub read_repair: bool,
+    pub read_repair: ReadRepair,
     pub commit_log_sync: CommitLogSync,
     pub request_timeout: SimDuration,
     pub in_flight_max: usize,

@@ -55,6 +55,20 @@ impl TokenRing {
         &self.preference[range * self.replicas..(range + 1) * self.replicas]
     }
 
+    /// All nodes, each once, in the order in which they come after a token.
+    pub fn walk(&self, token: i64) -> impl Iterator<Item = u16> + '_ {
+        let first = self.tokens.partition_point(|other| *other < token);
+        let owners = (0..self.owners.len()).map(move |step| self.owners[(first + step) % self.owners.len()]);
+        let mut seen: Vec<u16> = Vec::new();
+        owners.filter(move |node| {
+            let is_new = !seen.contains(node);
+            if is_new {
+                seen.push(*node);
+            }
+            is_new
+        })
+    }
+
     /// Each range with its owner: where it ends and how long it is, as fractions of the ring.
     pub fn ranges(&self) -> impl Iterator<Item = (u16, f64, f64)> + '_ {
         const WHOLE: f64 = 18_446_744_073_709_551_616.0;

@@ -51,6 +51,9 @@ pub const SPARE_SHARDS_MAX: u32 = 8;
 /// Rows that one step of a resharding copies.
 pub const SNAPSHOTS_MAX: u32 = 8;
 pub const BACKUP_INTERVAL_MS_MIN: f64 = 100.0;
+pub const HINTS_PER_S_MAX: f64 = 1_000_000.0;
+pub const TREE_DEPTH_MAX: u32 = 15;
+pub const GC_GRACE_MS_MAX: f64 = 8_640_000_000.0;
 pub const DISK_CHANNELS_MAX: u32 = 64;
 pub const CHUNK_ROWS_MAX: u32 = 1_000;
 /// Characters by which a range of names is given.

@@ -24,10 +24,36 @@ pub struct RingSection {
     pub r: u32,
     /// Acknowledgements that a write waits for.
     pub w: u32,
+    /// The level of reads by its name, in place of `r`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_level: Option<LevelName>,
+    /// The level of writes by its name, in place of `w`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub write_level: Option<LevelName>,
+    /// Whether healthy nodes stand in for replicas that are believed dead.
+    pub sloppy_quorum: bool,
+    /// Whether clients send a request to a replica of its key, not to any node.
+    pub token_aware: bool,
+    /// Which replicas a read asks.
+    pub read_from: ReadReplicas,
+    /// Whether all but one replica answer a read with a digest of the content.
+    pub digest_reads: bool,
+    /// A read that takes longer than this percentile of the latest asks one more replica. Cassandra's default: 99.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub speculative_retry_percentile: Option<f64>,
+    /// Writes are kept for replicas that are not there, and delivered when they are back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hinted_handoff: Option<HintedHandoffSection>,
+    /// Replicas compare what they have by Merkle trees.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub anti_entropy: Option<AntiEntropySection>,
+    /// How long tombstones are kept. Cassandra's default: ten days.
+    pub gc_grace_ms: f64,
     /// How nodes learn of each other.
     pub gossip: GossipSection,
-    /// Whether a read that saw different versions writes the newest back.
-    pub read_repair: bool,
+    /// What a read does about replicas that it found behind; true is background, false none.
+    #[serde(deserialize_with = "read_repair")]
+    pub read_repair: ReadRepairMode,
     /// When an acknowledged write is on disk.
     pub commit_log_sync: SyncPolicy,
     /// A coordinator no longer waits after this.
@@ -63,8 +89,18 @@ impl Default for RingSection {
             n: 3,
             r: 1,
             w: 1,
+            read_level: None,
+            write_level: None,
+            sloppy_quorum: false,
+            token_aware: false,
+            read_from: ReadReplicas::All,
+            digest_reads: false,
+            speculative_retry_percentile: None,
+            hinted_handoff: None,
+            anti_entropy: None,
+            gc_grace_ms: 864_000_000.0,
             gossip: GossipSection::default(),
-            read_repair: true,
+            read_repair: ReadRepairMode::Background,
             commit_log_sync: SyncPolicy::EveryMs(1_000.0),
             request_timeout_ms: 800.0,
             in_flight_max: 1_024,
@@ -82,6 +118,113 @@ impl Default for RingSection {
             gossip_service: lognormal(0.03, 0.3),
             legs: LegDelays::default(),
         }
+    }
+}
+
+/// Consistency levels by their names in Cassandra. A data centre is a region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum LevelName {
+    One,
+    Two,
+    /// More than half of all replicas.
+    Quorum,
+    /// One in the coordinator's data centre.
+    LocalOne,
+    /// More than half of those in the coordinator's data centre.
+    LocalQuorum,
+    /// More than half of those in each data centre.
+    EachQuorum,
+    All,
+}
+
+impl LevelName {
+    /// As Cassandra writes it.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            LevelName::One => "ONE",
+            LevelName::Two => "TWO",
+            LevelName::Quorum => "QUORUM",
+            LevelName::LocalOne => "LOCAL_ONE",
+            LevelName::LocalQuorum => "LOCAL_QUORUM",
+            LevelName::EachQuorum => "EACH_QUORUM",
+            LevelName::All => "ALL",
+        }
+    }
+}
+
+/// Which replicas a read asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ReadReplicas {
+    /// All of them, and the first answers count (Dynamo).
+    All,
+    /// The nearest, as many as it needs (Cassandra).
+    Needed,
+}
+
+/// What a read does about replicas that it found behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ReadRepairMode {
+    None,
+    /// Brings them up to date after the answer.
+    Background,
+    /// And before it, so that reads of a quorum do not go backwards. Cassandra's default.
+    Blocking,
+}
+
+/// As it stood in older files, true or false; or a name.
+fn read_repair<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<ReadRepairMode, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Switch(bool),
+        Mode(ReadRepairMode),
+    }
+    Ok(match Either::deserialize(deserializer)? {
+        Either::Switch(true) => ReadRepairMode::Background,
+        Either::Switch(false) => ReadRepairMode::None,
+        Either::Mode(mode) => mode,
+    })
+}
+
+/// Writes that are kept for replicas that are not there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct HintedHandoffSection {
+    /// For so long after the first that was kept. Cassandra's default: three hours.
+    pub window_ms: f64,
+    /// Hints delivered to one replica per second.
+    pub rate_per_s: f64,
+}
+
+impl Default for HintedHandoffSection {
+    fn default() -> Self {
+        HintedHandoffSection { window_ms: 10_800_000.0, rate_per_s: 1_000.0 }
+    }
+}
+
+/// Replicas compare what they have by Merkle trees.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct AntiEntropySection {
+    /// Time from one comparison that a node begins to the next.
+    pub interval_ms: f64,
+    /// Depth of the tree, 1 to 15: it has two to the power of this many leaves.
+    pub depth: u32,
+    /// Core time to read and hash one key.
+    pub key_service: Distribution,
+}
+
+impl Default for AntiEntropySection {
+    fn default() -> Self {
+        AntiEntropySection { interval_ms: 10_000.0, depth: 10, key_service: Distribution::constant_ms(0.002) }
     }
 }
 

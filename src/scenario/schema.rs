@@ -147,6 +147,9 @@ pub struct WorkloadSection {
     /// Share of reads, 0 to 1.
     #[serde(default = "default_reads")]
     pub reads: f64,
+    /// Share of the writes that delete the row, 0 to 1.
+    #[serde(default)]
+    pub deletes: f64,
     /// Share of the reads that ask for a range of keys, 0 to 1. Sharded SQL only.
     #[serde(default)]
     pub scans: f64,

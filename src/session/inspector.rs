@@ -127,6 +127,17 @@ fn facts(run: &ClusterRun, node: NodeId) -> Vec<(String, String)> {
                 );
             }
             fact("Coordinates", format!("{} requests", ring.in_flight()));
+            if ring.settings().speculative_retry.is_some() {
+                fact("Asked one more", format!("for {} reads", ring.speculations()));
+            }
+            let kept: Vec<String> = ring
+                .hints()
+                .owners()
+                .map(|(owner, count)| format!("{count} for {}", names(vec![owner])))
+                .collect();
+            if !kept.is_empty() {
+                fact("Hints", kept.join(", "));
+            }
             let beat = ring.gossip().heartbeat(ring.index());
             fact("Own heartbeat", beat.version.to_string());
         }

@@ -7,7 +7,7 @@ use crate::cluster::blueprint::Blueprint;
 use crate::cluster::run::ClusterRun;
 use crate::engine::NodeId;
 use crate::scenario::names::Seat;
-use crate::scenario::schema::{ClusterSection, FencingMode, ReadFrom, ReplicationMode};
+use crate::scenario::schema::{ClusterSection, FencingMode, LevelName, ReadFrom, ReplicationMode};
 use crate::sql::shard_map::ShardMap;
 
 include!(concat!(env!("OUT_DIR"), "/model_cards.rs"));
@@ -134,7 +134,14 @@ fn summary(section: &ClusterSection) -> String {
             )
         }
         ClusterSection::GossipRing(ring) => {
-            format!("{} nodes, N {}, R {}, W {}", ring.nodes, ring.n, ring.r, ring.w)
+            let level = |letter: &str, name: Option<LevelName>, count: u32| match name {
+                Some(name) => format!("{letter} {}", name.in_words()),
+                None => format!("{letter} {count}"),
+            };
+            let (r, w) = (level("R", ring.read_level, ring.r), level("W", ring.write_level, ring.w));
+            let sloppy = if ring.sloppy_quorum { ", sloppy" } else { "" };
+            let hints = if ring.hinted_handoff.is_some() { ", hints" } else { "" };
+            format!("{} nodes, N {}, {r}, {w}{sloppy}{hints}", ring.nodes, ring.n)
         }
     }
 }

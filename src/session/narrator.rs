@@ -117,7 +117,32 @@ impl Narrator {
                     None
                 }
             }
-            RingEvent::Repaired { .. } => None,
+            RingEvent::HandedOff { node, peer } => Some((
+                Severity::Plain,
+                format!(
+                    "**{}** has delivered all that it had kept for **{}**.",
+                    name(run, *node),
+                    name(run, *peer)
+                ),
+            )),
+            RingEvent::TreesDiffered { node, peer, leaves } => Some((
+                Severity::Plain,
+                format!(
+                    "**{}** and **{}** compared their trees: {leaves} {}, and they exchange what is newer.",
+                    name(run, *node),
+                    name(run, *peer),
+                    plural((*leaves).into(), "leaf differs", "leaves differ")
+                ),
+            )),
+            RingEvent::Purged { node, tombstones } => Some((
+                Severity::Plain,
+                format!(
+                    "**{}** drops {tombstones} {} whose grace period is over.",
+                    name(run, *node),
+                    plural((*tombstones).into(), "tombstone", "tombstones")
+                ),
+            )),
+            RingEvent::Repaired { .. } | RingEvent::DigestsDiffered { .. } => None,
         }
     }
 

@@ -22,10 +22,31 @@ pub const AVOID_FOR: SimDuration = SimDuration::from_ms(1_000);
 pub struct ClientSettings {
     /// Where operations can be sent.
     pub endpoints: Vec<NodeId>,
+    /// Where each key is, if clients know it and ask there.
+    pub owners: Option<Owners>,
     pub timeout: SimDuration,
     pub in_flight_max: usize,
     /// Whether reads say what this client last wrote to their key, so that they can wait for it.
     pub sends_session: bool,
+}
+
+/// The endpoints that have each key, equally many of them.
+#[derive(Clone)]
+pub struct Owners {
+    endpoints: Rc<[u16]>,
+    per_key: usize,
+}
+
+impl Owners {
+    /// `endpoints` are key by key, `per_key` of each.
+    pub fn new(endpoints: Rc<[u16]>, per_key: usize) -> Owners {
+        Owners { endpoints, per_key }
+    }
+
+    fn of(&self, key: KeyId) -> &[u16] {
+        let first = key as usize * self.per_key;
+        self.endpoints.get(first..first + self.per_key).unwrap_or_default()
+    }
 }
 
 /// Writes of its own that a client remembers, to be able to ask for them.
@@ -260,7 +281,7 @@ impl Client {
             request.after = own.map_or(0, |(_, version)| *version);
         }
         ctx.output(ClientEvent::Invoked { id, kind: request.kind, key: request.key });
-        let endpoint = self.pick_endpoint(ctx.monotonic());
+        let endpoint = self.pick_endpoint(request.key, ctx.monotonic());
         let waiting = Waiting { request, invoked: ctx.monotonic(), endpoint };
         match self.pending.insert(ctx.monotonic(), waiting) {
             Ok(ticket) => {
@@ -290,9 +311,18 @@ impl Client {
         }
     }
 
-    /// One at random; if it is avoided, the next that is not.
-    fn pick_endpoint(&mut self, now: SimTime) -> u16 {
+    /// One at random, of the key's own if it knows them; if it is avoided, the next that is not.
+    fn pick_endpoint(&mut self, key: KeyId, now: SimTime) -> u16 {
         let count = self.settings.endpoints.len();
+        let settings = Rc::clone(&self.settings);
+        let own = settings.owners.as_ref().map(|owners| owners.of(key)).unwrap_or_default();
+        if !own.is_empty() {
+            let first = self.endpoint_stream.below(own.len() as u32) as usize;
+            let mut turned = (0..own.len()).map(|step| own[(first + step) % own.len()]);
+            if let Some(endpoint) = turned.find(|at| self.avoid_until[usize::from(*at)] <= now) {
+                return endpoint;
+            }
+        }
         let first = self.endpoint_stream.below(count as u32) as usize;
         let usable = (0..count).map(|step| (first + step) % count).find(|at| self.avoid_until[*at] <= now);
         usable.unwrap_or(first) as u16

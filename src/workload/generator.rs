@@ -37,6 +37,8 @@ pub struct Generated {
     pub rate_per_s: f64,
     /// Share of reads, 0 to 1.
     pub reads: f64,
+    /// Of the writes: the share that are deletes.
+    pub deletes: f64,
     /// Of the reads: the shares that are scans, tops and joins; the others read one row.
     pub queries: QueryShares,
     pub popularity: Zipf,
@@ -141,7 +143,10 @@ impl Generator {
                 let hot = hot_share > 0.0 && self.heat.chance(hot_share);
                 let key = if hot { 0 } else { rank - 1 };
                 if !read {
-                    return Some(Request::point(id, OperationKind::Write, key, size));
+                    let deletes = generated.deletes > 0.0 && self.kinds.chance(generated.deletes);
+                    let (kind, size) =
+                        if deletes { (OperationKind::Delete, 0) } else { (OperationKind::Write, size) };
+                    return Some(Request::point(id, kind, key, size));
                 }
                 let queries = generated.queries;
                 let kind =
@@ -176,7 +181,7 @@ fn query(id: OperationId, kind: OperationKind, key: KeyId, rows: u16, keys: &Key
             let referred = (keys.len() as u64 / ROWS_PER_REFERRED).max(1);
             request.end = (mix(u64::from(key)) % referred) as KeyId;
         }
-        OperationKind::Read | OperationKind::Write => {}
+        OperationKind::Read | OperationKind::Write | OperationKind::Delete => {}
     }
     request
 }

@@ -38,16 +38,24 @@ pub enum OperationKind {
     Top,
     /// A row, and the row that it refers to.
     Join,
+    /// One row, which is gone then.
+    Delete,
 }
 
 impl OperationKind {
-    pub const ALL: [OperationKind; 5] = [
+    pub const ALL: [OperationKind; 6] = [
         OperationKind::Read,
         OperationKind::Write,
         OperationKind::Scan,
         OperationKind::Top,
         OperationKind::Join,
+        OperationKind::Delete,
     ];
+
+    /// Whether it changes a row.
+    pub fn is_write(self) -> bool {
+        matches!(self, OperationKind::Write | OperationKind::Delete)
+    }
 
     /// Its name in reports and histories.
     pub fn name(self) -> &'static str {
@@ -57,6 +65,7 @@ impl OperationKind {
             OperationKind::Scan => "scan",
             OperationKind::Top => "top",
             OperationKind::Join => "join",
+            OperationKind::Delete => "delete",
         }
     }
 }
@@ -87,8 +96,13 @@ impl Request {
         Request { id, kind, key, end: key, rows: 1, bytes, after: 0 }
     }
 
+    /// Whether it changes a row.
     pub fn is_write(&self) -> bool {
-        self.kind == OperationKind::Write
+        self.kind.is_write()
+    }
+
+    pub fn is_delete(&self) -> bool {
+        self.kind == OperationKind::Delete
     }
 }
 
@@ -116,8 +130,22 @@ pub struct Cell {
     pub content: Versioned,
     /// Payload in bytes.
     pub bytes: u32,
-    /// How often it was written, where the cluster counts that.
+    /// How often it was written, where the cluster counts that. In a ring, whether it is a tombstone.
     pub count: u32,
+}
+
+/// The count of a tombstone.
+const TOMBSTONE: u32 = u32::MAX;
+
+impl Cell {
+    /// What a delete leaves behind in a ring.
+    pub fn tombstone(content: Versioned) -> Cell {
+        Cell { content, bytes: 0, count: TOMBSTONE }
+    }
+
+    pub fn is_tombstone(&self) -> bool {
+        self.count == TOMBSTONE
+    }
 }
 
 /// Why an operation did not succeed.

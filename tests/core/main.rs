@@ -18,6 +18,7 @@ mod presets;
 mod prices;
 mod probe;
 mod queueing;
+mod quorums;
 mod recorded;
 mod resharding;
 mod scenario_errors;

@@ -13,9 +13,10 @@ use faultline::engine::{Purpose, SimTime, Stream};
 use faultline::scenario::fault::{FaultSpec, ScheduledFault, Selector};
 use faultline::scenario::names::seats;
 use faultline::scenario::schema::{
-    BackupsSection, BufferPoolSection, BufferingSection, ChecksSection, CircuitBreakerSection,
-    ClusterSection, FencingMode, LogSyncPolicy, NetworkSection, ReadFrom, ReplicationMode, RetriesSection,
-    RingSection, Scenario, ShardRange, SqlSection, SyncPolicy, WorkloadSection,
+    AntiEntropySection, BackupsSection, BufferPoolSection, BufferingSection, ChecksSection,
+    CircuitBreakerSection, ClusterSection, FencingMode, HintedHandoffSection, LogSyncPolicy, NetworkSection,
+    ReadFrom, ReadRepairMode, ReadReplicas, ReplicationMode, RetriesSection, RingSection, Scenario,
+    ShardRange, SqlSection, SyncPolicy, WorkloadSection,
 };
 use faultline::session::Session;
 use faultline::workload::operation::{Cause, Outcome};
@@ -87,6 +88,7 @@ fn draw_scenario(seed: u64) -> Scenario {
             clients: 1 + dice.below(8),
             rate_per_s: 1.0,
             reads: 0.5,
+            deletes: 0.0,
             scans: 0.0,
             tops: 0.0,
             joins: 0.0,
@@ -105,7 +107,33 @@ fn draw_scenario(seed: u64) -> Scenario {
     let faults = 1 + dice.below(6);
     scenario.faults = (0..faults).map(|_| draw_fault(&mut dice, &scenario)).collect();
     draw_operations(&mut dice, &mut scenario);
+    draw_quorums(&mut dice, &mut scenario);
     scenario
+}
+
+/// How a ring's coordinators go about it, and what heals replicas.
+fn draw_quorums(dice: &mut Dice, scenario: &mut Scenario) {
+    let ClusterSection::GossipRing(ring) = &mut scenario.clusters[1] else { return };
+    ring.sloppy_quorum = dice.one_in(2);
+    ring.token_aware = dice.one_in(2);
+    ring.digest_reads = dice.one_in(3);
+    if dice.one_in(3) {
+        ring.read_repair = ReadRepairMode::Blocking;
+    }
+    if dice.one_in(2) {
+        let rate_per_s = dice.between(50.0, 2_000.0);
+        ring.hinted_handoff = Some(HintedHandoffSection { rate_per_s, ..HintedHandoffSection::default() });
+    }
+    if dice.one_in(3) {
+        ring.read_from = ReadReplicas::Needed;
+        ring.speculative_retry_percentile = dice.one_in(2).then_some(95.0);
+    }
+    // Reads that ask few replicas do not find the others behind.
+    if dice.one_in(3) || ring.read_from == ReadReplicas::Needed {
+        let interval_ms = dice.between(300.0, 2_000.0);
+        ring.anti_entropy =
+            Some(AntiEntropySection { interval_ms, depth: 6, ..AntiEntropySection::default() });
+    }
 }
 
 /// What an operator does meanwhile.
@@ -419,7 +447,9 @@ fn without_read_repair_some_drawn_run_does_not_heal() {
         let mut scenario = draw_scenario(seed);
         for section in &mut scenario.clusters {
             if let ClusterSection::GossipRing(ring) = section {
-                ring.read_repair = false;
+                ring.read_repair = ReadRepairMode::None;
+                ring.anti_entropy = None;
+                ring.hinted_handoff = None;
             }
         }
         run_scenario(seed, scenario).is_ok()

@@ -1,13 +1,21 @@
 //! A ring node as coordinator: asks replicas, counts their answers, answers the client.
+//!
+//! ```text
+//! write: replicas that are believed alive (sloppy: and stand-ins for the others) ─enough─► client
+//! read:  all of them, or as many as needed (one with data, others a digest)
+//!          ─too slow─► one more   ─digests differ─► all again, with data   ─versions differ─► repair ─► client
+//! ```
 
 use super::RingNode;
 use crate::engine::{Context, NodeId, Ticket};
+use crate::ring::consistency::{ConsistencyLevel, Requirement};
 use crate::ring::message::{RingEvent, RingHost, RingMessage, RingTimer};
+use crate::ring::settings::{ReadRepair, RingSettings};
 use crate::ring::token_ring::REPLICAS_MAX;
 use crate::workload::operation::{Cause, Cell, KeyId, OperationId, Request, Response, Versioned};
 use std::rc::Rc;
 
-/// A request that this node coordinates.
+/// A request that this node coordinates. Replicas are bits, by their place among the key's replicas.
 #[derive(Clone)]
 pub(super) struct Coordinated {
     client: NodeId,
@@ -16,37 +24,81 @@ pub(super) struct Coordinated {
     is_write: bool,
     /// The newest version seen, or the one being written.
     newest: Cell,
-    needed: u8,
-    /// Replicas that were asked.
-    asked: u8,
-    answered: u8,
+    /// Only its version is known: it came as a digest.
+    is_digest: bool,
+    requirement: Requirement,
+    asked: u16,
+    answered: u16,
+    /// Replicas that are being repaired, and that the answer waits for.
+    repairing: u16,
     responded: bool,
-    /// What each replica showed, of a read.
-    replies: [(NodeId, u64); REPLICAS_MAX],
+    /// A second round, because digests differed.
+    asks_again: bool,
+    /// Who was asked for each place: the replica, or who stands in for it.
+    nodes: [u16; REPLICAS_MAX],
+    /// What each showed, of a read.
+    versions: [u64; REPLICAS_MAX],
+    /// On this node's clock, in nanoseconds.
+    begun: u64,
+}
+
+const NOBODY: u16 = u16::MAX;
+
+fn bits(mask: u16) -> impl Iterator<Item = usize> {
+    (0..REPLICAS_MAX).filter(move |place| mask >> place & 1 == 1)
+}
+
+impl Coordinated {
+    fn place_of(&self, node: u16) -> Option<usize> {
+        bits(self.asked).find(|place| self.nodes[*place] == node)
+    }
 }
 
 impl RingNode {
     pub fn on_request<P: RingHost>(&mut self, client: NodeId, request: Request, ctx: &mut Context<P>) {
         let settings = Rc::clone(&self.settings);
-        let replicas = settings.ring.replicas(settings.keys.token(request.key));
-        let needed = if request.is_write() { settings.w } else { settings.r };
-        let alive = replicas.iter().filter(|replica| self.gossip.believes_alive(**replica)).count();
-        if alive < needed {
+        let token = settings.keys.token(request.key);
+        let replicas = settings.ring.replicas(token);
+        let level = if request.is_write() { settings.write_level } else { settings.read_level };
+        let requirement = self.requirement(level, replicas);
+        let mut nodes = [NOBODY; REPLICAS_MAX];
+        let mut reachable = 0_u16;
+        for (place, replica) in replicas.iter().enumerate() {
+            if self.gossip.believes_alive(*replica) {
+                nodes[place] = *replica;
+                reachable |= 1 << place;
+            }
+        }
+        if settings.sloppy_quorum && usize::from(reachable.count_ones() as u16) < replicas.len() {
+            reachable |= self.find_stand_ins(token, replicas, &mut nodes);
+        }
+        if !requirement.is_met(reachable, data_centres(&settings, replicas)) {
             ctx.send(client, Response::failed(request.id, Cause::TooFewReplicas));
             return;
         }
-        let newest = if request.is_write() { self.new_cell(&request, ctx) } else { Cell::default() };
+        let is_write = request.is_write();
+        let asked = if is_write || settings.read_all {
+            reachable
+        } else {
+            self.nearest(reachable, &nodes, requirement, replicas)
+        };
+        let newest = if is_write { self.new_cell(&request, ctx) } else { Cell::default() };
         let coordinated = Coordinated {
             client,
             id: request.id,
             key: request.key,
-            is_write: request.is_write(),
+            is_write,
             newest,
-            needed: needed as u8,
-            asked: alive as u8,
+            is_digest: false,
+            requirement,
+            asked,
             answered: 0,
+            repairing: 0,
             responded: false,
-            replies: [(NodeId(0), 0); REPLICAS_MAX],
+            asks_again: false,
+            nodes,
+            versions: [0; REPLICAS_MAX],
+            begun: ctx.monotonic().0,
         };
         let Ok(ticket) = self.pending.insert(ctx.monotonic(), coordinated) else {
             ctx.send(client, Response::failed(request.id, Cause::Overloaded));
@@ -55,13 +107,108 @@ impl RingNode {
         if let Some(at) = self.pending.arm() {
             ctx.set_timer_at(at, RingTimer::TimeOut);
         }
-        for replica in replicas.iter().filter(|replica| self.gossip.believes_alive(**replica)) {
-            let to = settings.nodes[*replica as usize];
-            if request.is_write() {
-                ctx.send(to, RingMessage::Write { ticket, key: request.key, cell: newest });
-            } else {
-                ctx.send(to, RingMessage::Read { ticket, key: request.key });
+        if is_write {
+            self.send_writes(ticket, request.key, newest, replicas, (asked, &nodes), ctx);
+        } else {
+            self.send_reads(ticket, request.key, (asked, &nodes), ctx);
+            self.arm_speculation(ticket, ctx);
+        }
+    }
+
+    fn requirement(&self, level: ConsistencyLevel, replicas: &[u16]) -> Requirement {
+        match level {
+            ConsistencyLevel::Count(count) => Requirement::Count(count),
+            level => {
+                let own = self.settings.data_centres[usize::from(self.index)];
+                Requirement::of(level, data_centres(&self.settings, replicas), own)
             }
+        }
+    }
+
+    /// Healthy nodes further along the ring, for the replicas that are not believed alive.
+    fn find_stand_ins(&self, token: i64, replicas: &[u16], nodes: &mut [u16; REPLICAS_MAX]) -> u16 {
+        let mut missing = (0..replicas.len()).filter(|place| nodes[*place] == NOBODY).collect::<Vec<_>>();
+        missing.reverse();
+        let mut found = 0_u16;
+        for node in self.settings.ring.walk(token) {
+            let Some(place) = missing.last() else {
+                break;
+            };
+            if !replicas.contains(&node) && self.gossip.believes_alive(node) {
+                nodes[*place] = node;
+                found |= 1 << place;
+                missing.pop();
+            }
+        }
+        found
+    }
+
+    /// As many as are needed: itself first, then its zone, its data centre, the others.
+    fn nearest(
+        &self,
+        reachable: u16,
+        nodes: &[u16; REPLICAS_MAX],
+        requirement: Requirement,
+        replicas: &[u16],
+    ) -> u16 {
+        let mut chosen = 0_u16;
+        let distance = |place: usize| self.distance(nodes[place]);
+        for wanted in 0..4 {
+            for place in bits(reachable).filter(|place| distance(*place) == wanted) {
+                if requirement.is_met(chosen, data_centres(&self.settings, replicas)) {
+                    return chosen;
+                }
+                chosen |= 1 << place;
+            }
+        }
+        chosen
+    }
+
+    fn distance(&self, node: u16) -> u8 {
+        let (own, other) = (usize::from(self.index), usize::from(node));
+        let settings = &self.settings;
+        match () {
+            () if own == other => 0,
+            () if settings.zones[own] == settings.zones[other] => 1,
+            () if settings.data_centres[own] == settings.data_centres[other] => 2,
+            () => 3,
+        }
+    }
+
+    fn send_writes<P: RingHost>(
+        &mut self,
+        ticket: Ticket,
+        key: KeyId,
+        cell: Cell,
+        replicas: &[u16],
+        (asked, nodes): (u16, &[u16; REPLICAS_MAX]),
+        ctx: &mut Context<P>,
+    ) {
+        for (place, replica) in replicas.iter().enumerate() {
+            let node = nodes[place];
+            if asked >> place & 1 == 0 {
+                self.keep_hint(*replica, key, cell, ctx);
+                continue;
+            }
+            let owner = (node != *replica).then_some(*replica);
+            let to = self.settings.nodes[usize::from(node)];
+            ctx.send(to, RingMessage::Write { ticket, key, cell, owner });
+        }
+    }
+
+    fn send_reads<P: RingHost>(
+        &self,
+        ticket: Ticket,
+        key: KeyId,
+        (asked, nodes): (u16, &[u16; REPLICAS_MAX]),
+        ctx: &mut Context<P>,
+    ) {
+        // The nearest sends the data.
+        let data = bits(asked).min_by_key(|place| self.distance(nodes[*place]));
+        for place in bits(asked) {
+            let is_digest = self.settings.digest_reads && Some(place) != data;
+            let to = self.settings.nodes[usize::from(nodes[place])];
+            ctx.send(to, RingMessage::Read { ticket, key, is_digest });
         }
     }
 
@@ -69,18 +216,35 @@ impl RingNode {
     fn new_cell<P: RingHost>(&mut self, request: &Request, ctx: &mut Context<P>) -> Cell {
         self.last_timestamp = (ctx.local_time() / 1_000).max(self.last_timestamp + 1);
         let content = Versioned { value: request.id.0, version: self.last_timestamp };
-        Cell { content, bytes: request.bytes, count: 0 }
+        if request.is_delete() {
+            Cell::tombstone(content)
+        } else {
+            Cell { content, bytes: request.bytes, count: 0 }
+        }
     }
 
-    pub fn on_write_acknowledged<P: RingHost>(&mut self, ticket: Ticket, ctx: &mut Context<P>) {
-        let Some(coordinated) = self.pending.get_mut(ticket) else {
+    fn node_of<P: RingHost>(&self, from: NodeId, _ctx: &Context<P>) -> Option<u16> {
+        let first = self.settings.nodes.first()?;
+        let index = from.0.checked_sub(first.0)?;
+        (self.settings.nodes.get(usize::from(index)) == Some(&from)).then_some(index)
+    }
+
+    pub fn on_write_acknowledged<P: RingHost>(&mut self, from: NodeId, ticket: Ticket, ctx: &mut Context<P>) {
+        let (settings, node) = (Rc::clone(&self.settings), self.node_of(from, ctx));
+        let Some(coordinated) = self.pending.get_mut(ticket).filter(|coordinated| coordinated.is_write)
+        else {
             return;
         };
-        coordinated.answered += 1;
-        if coordinated.answered == coordinated.needed {
+        let Some(place) = node.and_then(|node| coordinated.place_of(node)) else {
+            return;
+        };
+        coordinated.answered |= 1 << place;
+        let replicas = settings.ring.replicas(settings.keys.token(coordinated.key));
+        let is_enough =
+            coordinated.requirement.is_met(coordinated.answered, data_centres(&settings, replicas));
+        if is_enough && !coordinated.responded {
             coordinated.responded = true;
-            let response = Response::ok(coordinated.id, coordinated.newest.content, 0);
-            ctx.send(coordinated.client, response);
+            ctx.send(coordinated.client, Response::ok(coordinated.id, coordinated.newest.content, 0));
         }
         if coordinated.answered == coordinated.asked {
             self.pending.remove(ticket);
@@ -92,22 +256,106 @@ impl RingNode {
         from: NodeId,
         ticket: Ticket,
         cell: Cell,
+        is_digest: bool,
         ctx: &mut Context<P>,
     ) {
-        let Some(coordinated) = self.pending.get_mut(ticket) else {
+        let (settings, node) = (Rc::clone(&self.settings), self.node_of(from, ctx));
+        let Some(read) = self.pending.get_mut(ticket).filter(|coordinated| !coordinated.is_write) else {
             return;
         };
-        coordinated.replies[coordinated.answered as usize] = (from, cell.content.version);
-        coordinated.answered += 1;
-        if cell.content.is_newer_than(&coordinated.newest.content) {
-            coordinated.newest = cell;
+        let Some(place) = node.and_then(|node| read.place_of(node)) else {
+            return;
+        };
+        // A digest that comes while data are asked for is of the first round.
+        if read.asks_again && is_digest || read.answered >> place & 1 == 1 {
+            return;
         }
-        if coordinated.answered == coordinated.needed {
-            coordinated.responded = true;
-            let response = Response::ok(coordinated.id, coordinated.newest.content, coordinated.newest.bytes);
-            ctx.send(coordinated.client, response);
+        read.versions[place] = cell.content.version;
+        read.answered |= 1 << place;
+        if cell.content.is_newer_than(&read.newest.content) {
+            read.newest = cell;
+            read.is_digest = is_digest;
+        } else if cell.content == read.newest.content && !is_digest {
+            read.newest = cell;
+            read.is_digest = false;
         }
-        if coordinated.answered == coordinated.asked {
+        let replicas = settings.ring.replicas(settings.keys.token(read.key));
+        let is_enough = read.requirement.is_met(read.answered, data_centres(&settings, replicas));
+        if is_enough && !read.responded && read.repairing == 0 {
+            self.conclude_read(ticket, ctx);
+        }
+        self.finish_read(ticket, ctx);
+    }
+
+    /// Enough have answered.
+    fn conclude_read<P: RingHost>(&mut self, ticket: Ticket, ctx: &mut Context<P>) {
+        let mode = self.settings.read_repair;
+        let Some(read) = self.pending.get_mut(ticket) else {
+            return;
+        };
+        let newest = read.newest.content.version;
+        let behind: u16 =
+            bits(read.answered).filter(|place| read.versions[*place] < newest).map(|place| 1 << place).sum();
+        if self.settings.digest_reads && !read.asks_again && (behind != 0 || read.is_digest) {
+            // Digests say that they differ and not in what: everybody again, with data.
+            read.asks_again = true;
+            read.answered = 0;
+            let (key, asked, nodes) = (read.key, read.asked, read.nodes);
+            for place in bits(asked) {
+                let to = self.settings.nodes[usize::from(nodes[place])];
+                ctx.send(to, RingMessage::Read { ticket, key, is_digest: false });
+            }
+            ctx.output(RingEvent::DigestsDiffered { node: ctx.id(), key });
+            return;
+        }
+        if mode == ReadRepair::Blocking && behind != 0 {
+            read.repairing = behind;
+            let (key, cell, nodes) = (read.key, read.newest, read.nodes);
+            let replicas = behind.count_ones() as u8;
+            for place in bits(behind) {
+                let to = self.settings.nodes[usize::from(nodes[place])];
+                ctx.send(to, RingMessage::Repair { key, cell, ticket: Some(ticket) });
+            }
+            ctx.output(RingEvent::Repaired { node: ctx.id(), key, replicas });
+            return;
+        }
+        self.respond_to_read(ticket, ctx);
+    }
+
+    fn respond_to_read<P: RingHost>(&mut self, ticket: Ticket, ctx: &mut Context<P>) {
+        let Some(read) = self.pending.get_mut(ticket).filter(|read| !read.responded) else {
+            return;
+        };
+        read.responded = true;
+        let Cell { content, bytes, .. } = read.newest;
+        ctx.send(read.client, Response::ok(read.id, content, bytes));
+        let took = ctx.monotonic().0.saturating_sub(read.begun);
+        self.speculation.took(took);
+    }
+
+    /// A replica that the answer waits for has been repaired.
+    pub fn on_repaired<P: RingHost>(&mut self, from: NodeId, ticket: Ticket, ctx: &mut Context<P>) {
+        let node = self.node_of(from, ctx);
+        let Some(read) = self.pending.get_mut(ticket) else {
+            return;
+        };
+        let Some(place) = node.and_then(|node| read.place_of(node)) else {
+            return;
+        };
+        let was_repairing = read.repairing != 0;
+        read.repairing &= !(1 << place);
+        read.versions[place] = read.newest.content.version;
+        if was_repairing && read.repairing == 0 {
+            self.respond_to_read(ticket, ctx);
+            self.finish_read(ticket, ctx);
+        }
+    }
+
+    /// With the last answer, a read is over.
+    fn finish_read<P: RingHost>(&mut self, ticket: Ticket, ctx: &mut Context<P>) {
+        let is_over =
+            self.pending.get_mut(ticket).is_some_and(|read| read.responded && read.answered == read.asked);
+        if is_over {
             let finished = self.pending.remove(ticket).expect("it was just there");
             self.repair(&finished, ctx);
         }
@@ -115,19 +363,50 @@ impl RingNode {
 
     /// Brings replicas that showed an older version up to date.
     fn repair<P: RingHost>(&self, read: &Coordinated, ctx: &mut Context<P>) {
-        if !self.settings.read_repair || read.is_write {
+        if self.settings.read_repair == ReadRepair::None || read.is_write || read.is_digest {
             return;
         }
         let newest = read.newest.content.version;
-        let replies = &read.replies[..read.answered as usize];
         let mut behind = 0;
-        for (replica, _) in replies.iter().filter(|(_, version)| *version < newest) {
+        for place in bits(read.answered).filter(|place| read.versions[*place] < newest) {
             behind += 1;
-            ctx.send(*replica, RingMessage::Repair { key: read.key, cell: read.newest });
+            let to = self.settings.nodes[usize::from(read.nodes[place])];
+            ctx.send(to, RingMessage::Repair { key: read.key, cell: read.newest, ticket: None });
         }
         if behind > 0 {
             ctx.output(RingEvent::Repaired { node: ctx.id(), key: read.key, replicas: behind });
         }
+    }
+
+    // Speculative retry.
+
+    fn arm_speculation<P: RingHost>(&mut self, ticket: Ticket, ctx: &mut Context<P>) {
+        if let Some(after) = self.speculation.after(&self.settings) {
+            ctx.set_timer(after, RingTimer::Speculate { ticket });
+        }
+    }
+
+    /// A read takes longer than most: one more replica is asked.
+    pub(super) fn speculate<P: RingHost>(&mut self, ticket: Ticket, ctx: &mut Context<P>) {
+        let settings = Rc::clone(&self.settings);
+        let Some(read) = self.pending.get_mut(ticket).filter(|read| !read.responded && read.repairing == 0)
+        else {
+            return;
+        };
+        let replicas = settings.ring.replicas(settings.keys.token(read.key));
+        let (key, asked) = (read.key, read.asked);
+        let unasked = (0..replicas.len()).filter(|place| asked >> place & 1 == 0);
+        let next = unasked.min_by_key(|place| self.distance(replicas[*place]));
+        let Some(place) = next.filter(|place| self.gossip.believes_alive(replicas[*place])) else {
+            return;
+        };
+        if let Some(read) = self.pending.get_mut(ticket) {
+            read.asked |= 1 << place;
+            read.nodes[place] = replicas[place];
+        }
+        self.speculations += 1;
+        let to = settings.nodes[usize::from(replicas[place])];
+        ctx.send(to, RingMessage::Read { ticket, key, is_digest: false });
     }
 
     pub(super) fn time_out<P: RingHost>(&mut self, ctx: &mut Context<P>) {
@@ -136,10 +415,27 @@ impl RingNode {
             if !coordinated.responded {
                 ctx.send(coordinated.client, Response::unknown(coordinated.id, Cause::TimedOut));
             }
-            self.repair(&coordinated, ctx);
+            if coordinated.is_write {
+                self.hint_the_silent(&coordinated, ctx);
+            } else {
+                self.repair(&coordinated, ctx);
+            }
         }
         if let Some(at) = self.pending.arm() {
             ctx.set_timer_at(at, RingTimer::TimeOut);
         }
     }
+
+    /// Replicas that were asked and did not answer may have missed the write.
+    fn hint_the_silent<P: RingHost>(&mut self, write: &Coordinated, ctx: &mut Context<P>) {
+        let settings = Rc::clone(&self.settings);
+        let replicas = settings.ring.replicas(settings.keys.token(write.key));
+        for place in bits(write.asked & !write.answered) {
+            self.keep_hint(replicas[place], write.key, write.newest, ctx);
+        }
+    }
+}
+
+fn data_centres<'a>(settings: &'a RingSettings, replicas: &'a [u16]) -> impl Iterator<Item = u8> + 'a {
+    replicas.iter().map(|replica| settings.data_centres[usize::from(*replica)])
 }

@@ -1,27 +1,35 @@
 //! A ring node: replica of its ranges, and coordinator of whatever it is asked.
 //!
-//! Models a Dynamo-style node (DeCandia et al., SOSP 2007; Cassandra): any node
-//! coordinates; an operation is sent to all N replicas that the coordinator
-//! believes alive, and answered after R or W of them; the newest version wins,
-//! by the coordinator's wall clock (last-write-wins); a read that saw different
-//! versions brings the older replicas up to date in the background. A
-//! coordinator that believes fewer than R or W replicas alive refuses at once.
+//! Models a Dynamo-style node (DeCandia et al., SOSP 2007; Cassandra 4.1): any node
+//! coordinates. A write goes to all N replicas that the coordinator believes alive,
+//! a read to all of them or to as many as it needs, the nearest first, with digests
+//! from all but one and one more replica if it takes longer than most. It is answered
+//! after R or W of them, or after those that a consistency level names; with fewer
+//! believed alive it is refused at once, or (sloppy) others stand in. The newest version
+//! wins, by the coordinator's wall clock (last-write-wins). Replicas that were
+//! not there get what they missed by hints, by read repair (before or after the
+//! answer) and by Merkle trees. A delete is a tombstone, which is dropped after its
+//! grace period: a replica that missed it until then brings the row back.
 //!
 //! Simplified: a request's coordination costs core time on its way in, replies
 //! cost none. A write is kept in memory and in the commit log, reads never touch
-//! the disk. Left out here: hinted handoff, anti-entropy, tombstones, sloppy
-//! quorums, digest reads: a replica that missed a write gets it by read repair
-//! or not at all.
+//! the disk. Nearness is by zone and region, not by measured latency. Left out here:
+//! siblings, counters, compare-and-set, memtables and compaction.
 
+mod anti_entropy;
 mod coordinator;
+mod handoff;
 mod membership;
 mod replica;
 
 use super::gossip::{Gossip, Verdict};
+use super::hints::Hints;
 use super::message::{RingDisk, RingHost, RingTimer};
 use super::settings::{CommitLogSync, RingSettings};
+use super::speculation::Speculation;
 use crate::engine::{Context, PagedVec, PendingTable, SimDuration};
 use crate::workload::operation::{Cell, KeyId};
+use anti_entropy::Session;
 use coordinator::Coordinated;
 use std::rc::Rc;
 
@@ -35,6 +43,14 @@ pub struct RingNode {
     pending: PendingTable<Coordinated>,
     gossip: Gossip,
     last_timestamp: u64,
+    speculation: Speculation,
+    /// Reads for which one more replica was asked.
+    speculations: u64,
+    hints: Hints,
+    handoff_armed: bool,
+    session: Option<Session>,
+    /// With whom trees were compared last.
+    compared_last: u16,
     verdicts: Vec<Verdict>,
 }
 
@@ -49,6 +65,12 @@ impl RingNode {
             settings,
             index,
             last_timestamp: 0,
+            speculation: Speculation::default(),
+            speculations: 0,
+            hints: Hints::new(nodes),
+            handoff_armed: false,
+            session: None,
+            compared_last: index,
             verdicts: Vec::new(),
         }
     }
@@ -69,6 +91,15 @@ impl RingNode {
         self.pending.len()
     }
 
+    /// Reads for which it asked one more replica.
+    pub fn speculations(&self) -> u64 {
+        self.speculations
+    }
+
+    pub fn hints(&self) -> &Hints {
+        &self.hints
+    }
+
     /// What it holds of a key.
     pub fn cell(&self, key: KeyId) -> Cell {
         self.cells.get(key as usize).copied().unwrap_or_default()
@@ -81,6 +112,11 @@ impl RingNode {
         let generation = ctx.local_time() / 1_000_000;
         let nodes = self.settings.nodes.len();
         self.gossip = Gossip::new(self.index, nodes, ctx.monotonic(), expected, generation);
+        self.hints = disk.hints.clone().unwrap_or_default();
+        self.hints.restarted(nodes, ctx.monotonic());
+        self.arm_handoff(ctx);
+        self.arm_anti_entropy(ctx);
+        self.arm_purge(ctx);
         // Rounds of different nodes fall on different moments.
         let first = SimDuration((self.settings.gossip_interval.0 as f64 * ctx.random().unit()) as u64);
         ctx.set_timer(first, RingTimer::GossipRound);
@@ -93,6 +129,10 @@ impl RingNode {
         match timer {
             RingTimer::GossipRound => self.gossip_round(ctx),
             RingTimer::TimeOut => self.time_out(ctx),
+            RingTimer::Speculate { ticket } => self.speculate(ticket, ctx),
+            RingTimer::Handoff => self.hand_off(ctx),
+            RingTimer::AntiEntropy => self.begin_anti_entropy(ctx),
+            RingTimer::Purge => self.purge(ctx),
             RingTimer::Sync => {
                 if ctx.disk_backlog() > 0 {
                     ctx.disk_sync_background();

@@ -2,31 +2,44 @@
 
 use super::RingNode;
 use crate::engine::disk::UNSYNCED_RECORDS_MAX;
-use crate::engine::{Context, NodeId, Ticket};
-use crate::ring::message::{RingHost, RingMessage, RingRecord, RingToken};
+use crate::engine::{Context, NodeId, SimDuration, Ticket};
+use crate::ring::message::{Content, RingEvent, RingHost, RingMessage, RingRecord, RingTimer, RingToken};
 use crate::ring::settings::CommitLogSync;
 use crate::workload::operation::{Cell, KeyId};
 
+/// Keys looked at in one go for tombstones that may be dropped.
+const PURGED_AT_ONCE: usize = 4_096;
+const PURGE_EVERY_MIN: SimDuration = SimDuration::from_ms(100);
+
 impl RingNode {
+    /// A write of its own, or one that it keeps for another replica.
     pub fn on_write<P: RingHost>(
         &mut self,
         coordinator: NodeId,
         ticket: Ticket,
-        key: KeyId,
-        cell: Cell,
+        (key, cell): (KeyId, Cell),
+        owner: Option<u16>,
         ctx: &mut Context<P>,
     ) {
-        if !self.store(key, cell, ctx) {
-            return;
+        let is_kept = match owner {
+            None => self.store(key, cell, ctx),
+            Some(owner) => self.keep_hint(owner, key, cell, ctx),
+        };
+        if is_kept {
+            self.acknowledge(RingToken::Written { coordinator, ticket }, ctx);
         }
+    }
+
+    /// At once, or when it is on disk.
+    fn acknowledge<P: RingHost>(&mut self, token: RingToken, ctx: &mut Context<P>) {
         match self.settings.commit_log_sync {
-            CommitLogSync::EveryWrite => ctx.disk_sync(RingToken::Synced { coordinator, ticket }),
-            CommitLogSync::Interval(_) => ctx.send(coordinator, RingMessage::WriteAcknowledged { ticket }),
+            CommitLogSync::EveryWrite => ctx.disk_sync(token),
+            CommitLogSync::Interval(_) => self.on_token(token, ctx),
         }
     }
 
     /// Keeps a version if it is the newest; false if the commit log can take no more.
-    fn store<P: RingHost>(&mut self, key: KeyId, cell: Cell, ctx: &mut Context<P>) -> bool {
+    pub(super) fn store<P: RingHost>(&mut self, key: KeyId, cell: Cell, ctx: &mut Context<P>) -> bool {
         if ctx.disk_backlog() > UNSYNCED_RECORDS_MAX / 2 {
             return false;
         }
@@ -34,7 +47,7 @@ impl RingNode {
         if cell.content.is_newer_than(&kept.content) {
             *kept = cell;
         }
-        ctx.disk_append(RingRecord { key, cell });
+        ctx.disk_append(RingRecord { key, content: Content::Cell(cell) });
         true
     }
 
@@ -43,18 +56,76 @@ impl RingNode {
         coordinator: NodeId,
         ticket: Ticket,
         key: KeyId,
+        is_digest: bool,
         ctx: &mut Context<P>,
     ) {
-        let cell = self.cell(key);
-        ctx.send(coordinator, RingMessage::ReadReply { ticket, cell });
+        let mut cell = self.cell(key);
+        if self.settings.sloppy_quorum && !self.hints.is_empty() {
+            // It may stand in for a replica.
+            let kept = self.hints.newest(key);
+            if kept.content.is_newer_than(&cell.content) {
+                cell = kept;
+            }
+        }
+        ctx.send(coordinator, RingMessage::ReadReply { ticket, cell, is_digest });
     }
 
-    pub fn on_repair<P: RingHost>(&mut self, key: KeyId, cell: Cell, ctx: &mut Context<P>) {
-        self.store(key, cell, ctx);
+    pub fn on_repair<P: RingHost>(
+        &mut self,
+        coordinator: NodeId,
+        (key, cell): (KeyId, Cell),
+        ticket: Option<Ticket>,
+        ctx: &mut Context<P>,
+    ) {
+        if self.store(key, cell, ctx)
+            && let Some(ticket) = ticket
+        {
+            self.acknowledge(RingToken::Repaired { coordinator, ticket }, ctx);
+        }
     }
 
     pub fn on_token<P: RingHost>(&mut self, token: RingToken, ctx: &mut Context<P>) {
-        let RingToken::Synced { coordinator, ticket } = token;
-        ctx.send(coordinator, RingMessage::WriteAcknowledged { ticket });
+        match token {
+            RingToken::Written { coordinator, ticket } => {
+                ctx.send(coordinator, RingMessage::WriteAcknowledged { ticket });
+            }
+            RingToken::Repaired { coordinator, ticket } => {
+                ctx.send(coordinator, RingMessage::RepairAcknowledged { ticket });
+            }
+            RingToken::TreeBuilt { peer } => self.tree_built(peer, ctx),
+        }
+    }
+
+    // Tombstones.
+
+    pub(super) fn arm_purge<P: RingHost>(&mut self, ctx: &mut Context<P>) {
+        let every = SimDuration(self.settings.gc_grace.0 / 8).max(PURGE_EVERY_MIN);
+        ctx.set_timer(every, RingTimer::Purge);
+    }
+
+    /// Drops tombstones whose grace period is over: from then on a replica that missed the delete can bring
+    /// the row back.
+    pub(super) fn purge<P: RingHost>(&mut self, ctx: &mut Context<P>) {
+        let grace_us = self.settings.gc_grace.0 / 1_000;
+        let now_us = ctx.local_time() / 1_000;
+        let mut purged = 0;
+        for key in 0..self.cells.len() as KeyId {
+            let cell = self.cell(key);
+            if cell.is_tombstone() && cell.content.version.saturating_add(grace_us) < now_us {
+                *self.cells.get_mut(key as usize).expect("it was just there") = Cell::default();
+                ctx.disk_append(RingRecord {
+                    key,
+                    content: Content::Purged { version: cell.content.version },
+                });
+                purged += 1;
+                if purged == PURGED_AT_ONCE {
+                    break;
+                }
+            }
+        }
+        if purged > 0 {
+            ctx.output(RingEvent::Purged { node: ctx.id(), tombstones: purged as u32 });
+        }
+        self.arm_purge(ctx);
     }
 }

@@ -15,6 +15,19 @@ pub(super) fn check(path: &str, ring: &RingSection, prices: &PriceSheet) -> Chec
     up_to_another(&at("n"), ring.n, "nodes", ring.nodes)?;
     up_to_another(&at("r"), ring.r, "n", ring.n)?;
     up_to_another(&at("w"), ring.w, "n", ring.n)?;
+    if let Some(percentile) = ring.speculative_retry_percentile {
+        between(&at("speculative_retry_percentile"), percentile, 1.0, 100.0)?;
+    }
+    if let Some(handoff) = &ring.hinted_handoff {
+        between(&at("hinted_handoff.window_ms"), handoff.window_ms, 0.0, SPAN_MS_MAX)?;
+        between(&at("hinted_handoff.rate_per_s"), handoff.rate_per_s, 1.0, HINTS_PER_S_MAX)?;
+    }
+    if let Some(anti_entropy) = &ring.anti_entropy {
+        interval(&at("anti_entropy.interval_ms"), anti_entropy.interval_ms)?;
+        whole(&at("anti_entropy.depth"), anti_entropy.depth, 1, TREE_DEPTH_MAX)?;
+        distribution(&at("anti_entropy.key_service"), &anti_entropy.key_service)?;
+    }
+    between(&at("gc_grace_ms"), ring.gc_grace_ms, TIMEOUT_MS_MIN, GC_GRACE_MS_MAX)?;
     interval(&at("gossip.interval_ms"), ring.gossip.interval_ms)?;
     whole(&at("gossip.neighbours"), ring.gossip.neighbours, 1, NEIGHBOURS_MAX)?;
     positive_up_to(&at("gossip.phi_threshold"), ring.gossip.phi_threshold, PHI_THRESHOLD_MAX)?;

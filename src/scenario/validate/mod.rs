@@ -107,7 +107,8 @@ fn regions(scenario: &Scenario) -> Checked {
 
 /// Queries over many rows are sharded SQL's alone.
 fn queries(scenario: &Scenario) -> Checked {
-    let WorkloadSection { scans, tops, joins, query_rows, .. } = scenario.workload;
+    let WorkloadSection { deletes, scans, tops, joins, query_rows, .. } = scenario.workload;
+    between("workload.deletes", deletes, 0.0, 1.0)?;
     for (field, share) in [("workload.scans", scans), ("workload.tops", tops), ("workload.joins", joins)] {
         between(field, share, 0.0, 1.0)?;
         let ring = scenario.clusters.iter().position(|cluster| cluster.kind() == "gossip_ring");

@@ -116,7 +116,8 @@ impl MySql {
     fn write<P: SqlHost>(&mut self, asked: Asked, ctx: &mut Context<P>) {
         let request = &asked.request;
         let content = Versioned { value: request.id.0, version: self.next_position().version() };
-        let count = self.row(request.key).count.saturating_add(1);
+        // A row that is deleted keeps the version of that, and counts from the start if it is written again.
+        let count = if request.is_delete() { 0 } else { self.row(request.key).count.saturating_add(1) };
         let cell = Cell { content, bytes: request.bytes, count };
         self.prepare(request.key, Change::Write, cell, Some(asked), ctx);
     }

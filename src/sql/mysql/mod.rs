@@ -206,7 +206,9 @@ impl MySql {
         match message {
             SqlMessage::Execute { remaining, .. } if remaining.is_over(waited) => DROP_SERVICE,
             SqlMessage::Execute { request, .. } => match request.kind {
-                OperationKind::Write => services.write.sample(stream) + self.settings.encryption.per_io,
+                OperationKind::Write | OperationKind::Delete => {
+                    services.write.sample(stream) + self.settings.encryption.per_io
+                }
                 OperationKind::Scan | OperationKind::Top => {
                     let rows = SimDuration(services.row.sample(stream).0 * u64::from(request.rows));
                     services.read.sample(stream) + rows

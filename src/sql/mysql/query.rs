@@ -69,7 +69,7 @@ impl MySql {
                 return Some(Cause::LeaseLost);
             }
         }
-        let is_point = matches!(request.kind, OperationKind::Read | OperationKind::Write);
+        let is_point = request.is_write() || request.kind == OperationKind::Read;
         let owns = |key: KeyId| self.range.is_some_and(|range| range.contains(self.settings.point(key)));
         let is_frozen = |frozen: &Frozen| frozen.range.contains(self.settings.point(request.key));
         let moves_away = request.is_write() && self.frozen.as_ref().is_some_and(is_frozen);
@@ -134,7 +134,7 @@ impl MySql {
         let request = asked.request;
         let served_by = if self.is_primary() { ServedBy::Primary } else { ServedBy::Replica };
         match request.kind {
-            OperationKind::Write => self.lock_and_write(asked, ctx),
+            OperationKind::Write | OperationKind::Delete => self.lock_and_write(asked, ctx),
             OperationKind::Read | OperationKind::Join => {
                 let row = self.row(request.key);
                 let response = Response::ok(request.id, row.content, row.bytes);
@@ -177,11 +177,11 @@ impl MySql {
         top
     }
 
-    /// A row that was written, of a key that this shard has.
+    /// A row that was written and not deleted, of a key that this shard has.
     fn own_row(&self, key: KeyId) -> Option<Row> {
         let cell = self.row(key);
-        let owned = cell.content.version > 0
-            && self.range.is_some_and(|range| range.contains(self.settings.point(key)));
+        let owned =
+            cell.count > 0 && self.range.is_some_and(|range| range.contains(self.settings.point(key)));
         owned.then_some(Row { key, count: cell.count, bytes: cell.bytes })
     }
 

@@ -200,7 +200,7 @@ impl QueryProxy {
         let shards: Vec<u16> = match request.kind {
             OperationKind::Top => self.map.serving_shards().map(|shard| shard as u16).collect(),
             OperationKind::Scan => self.scanned(&request),
-            OperationKind::Read | OperationKind::Write | OperationKind::Join => {
+            OperationKind::Read | OperationKind::Write | OperationKind::Delete | OperationKind::Join => {
                 let key = if joined { request.end } else { request.key };
                 let shard = self.map.shard_of(self.settings.point(key)) as u16;
                 self.dispatch(Part { query: ticket, shard, attempt: 0, redirects, round }, ctx);
@@ -327,7 +327,9 @@ impl QueryProxy {
             return;
         };
         match query.request.kind {
-            OperationKind::Read | OperationKind::Write => self.answer(part.query, response, ctx),
+            OperationKind::Read | OperationKind::Write | OperationKind::Delete => {
+                self.answer(part.query, response, ctx)
+            }
             OperationKind::Join if !query.joined => {
                 query.joined = true;
                 self.begin(part.query, 0, ctx);

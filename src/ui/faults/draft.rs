@@ -89,7 +89,7 @@ impl Draft {
                 into: self.from.parse().map_err(|_| "Choose into which.")?,
             },
             Kind::Restore => {
-                let back_ms = self.from.parse().ok().map(|seconds: f64| seconds * 1e3);
+                let back_ms = self.from.parse().ok().map(|seconds: u32| f64::from(seconds) * 1e3);
                 FaultSpec::Restore { shard: self.amount as u16, back_ms }
             }
             Kind::SchemaChange => FaultSpec::SchemaChange { shard: self.amount as u16 },

@@ -1,0 +1,79 @@
+//! How many replicas have to answer an operation, and which.
+//!
+//! Dynamo's R and W (DeCandia et al., SOSP 2007, section 4.5), and the consistency
+//! levels of Cassandra (4.1) by their names. A data centre is a region of the
+//! scenario.
+
+/// What an operation asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ConsistencyLevel {
+    /// So many replicas, wherever they are.
+    Count(u8),
+    /// More than half of all.
+    Quorum,
+    /// One in the coordinator's data centre.
+    LocalOne,
+    /// More than half of those in the coordinator's data centre.
+    LocalQuorum,
+    /// More than half of those in each data centre.
+    EachQuorum,
+    All,
+}
+
+/// What that is for the replicas of one key. Replicas are bits, by their place among the key's replicas.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Requirement {
+    Count(u8),
+    /// So many of these.
+    Of {
+        these: u16,
+        count: u8,
+    },
+    EachDataCentre,
+}
+
+fn majority(count: u32) -> u8 {
+    (count / 2 + 1) as u8
+}
+
+impl Requirement {
+    /// For replicas whose data centres are given by place, asked by a coordinator in `own`.
+    pub fn of(level: ConsistencyLevel, data_centres: impl Iterator<Item = u8>, own: u8) -> Requirement {
+        let (mut all, mut local) = (0_u16, 0_u16);
+        for (place, data_centre) in data_centres.enumerate() {
+            all |= 1 << place;
+            if data_centre == own {
+                local |= 1 << place;
+            }
+        }
+        match level {
+            ConsistencyLevel::Count(count) => Requirement::Count(count),
+            ConsistencyLevel::Quorum => Requirement::Count(majority(all.count_ones())),
+            ConsistencyLevel::All => Requirement::Count(all.count_ones() as u8),
+            // A data centre without a replica of the key can give none.
+            ConsistencyLevel::LocalOne => Requirement::Of { these: local, count: 1 },
+            ConsistencyLevel::LocalQuorum => {
+                Requirement::Of { these: local, count: majority(local.count_ones()) }
+            }
+            ConsistencyLevel::EachQuorum => Requirement::EachDataCentre,
+        }
+    }
+
+    /// Whether these replicas are enough.
+    pub fn is_met(self, by: u16, data_centres: impl Iterator<Item = u8>) -> bool {
+        match self {
+            Requirement::Count(count) => by.count_ones() >= u32::from(count),
+            Requirement::Of { these, count } => (by & these).count_ones() >= u32::from(count),
+            Requirement::EachDataCentre => {
+                let (mut all, mut answered) = ([0_u32; 256], [0_u32; 256]);
+                for (place, data_centre) in data_centres.enumerate() {
+                    all[usize::from(data_centre)] += 1;
+                    answered[usize::from(data_centre)] += u32::from(by >> place & 1);
+                }
+                all.iter()
+                    .zip(answered)
+                    .all(|(all, answered)| *all == 0 || answered >= u32::from(majority(*all)))
+            }
+        }
+    }
+}
