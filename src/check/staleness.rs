@@ -19,7 +19,7 @@
 
 use crate::engine::{PagedVec, SimDuration, SimTime};
 use crate::workload::client::Completed;
-use crate::workload::operation::{KeyId, Versioned};
+use crate::workload::operation::{KeyId, OperationKind, Versioned};
 use std::rc::Rc;
 
 /// Acknowledged writes remembered per key.
@@ -28,6 +28,7 @@ pub const WRITES_REMEMBERED: usize = 32;
 #[derive(Clone, Copy)]
 struct Acknowledged {
     content: Versioned,
+    is_delete: bool,
     invoked: SimTime,
     completed: SimTime,
 }
@@ -41,6 +42,8 @@ pub struct Stale {
     pub age: SimDuration,
     /// The write that it should have seen at least.
     pub missed: Versioned,
+    /// It returned a row although the newest write that it missed was a delete: the row came back.
+    pub came_back: bool,
 }
 
 /// The latest acknowledged writes of every key.
@@ -68,7 +71,9 @@ impl AcknowledgedWrites {
         if writes.len() == WRITES_REMEMBERED {
             writes.remove(0);
         }
-        writes.push(Acknowledged { content: write.result, invoked: write.invoked, completed: now });
+        let is_delete = write.kind == OperationKind::Delete;
+        let (content, invoked) = (write.result, write.invoked);
+        writes.push(Acknowledged { content, is_delete, invoked, completed: now });
         shadowed
     }
 
@@ -89,6 +94,13 @@ impl AcknowledgedWrites {
         writes.iter().map(|write| write.content).max_by_key(|content| (content.version, content.value))
     }
 
+    /// Whether the newest acknowledged write of a key was a delete: then nothing need be left of it.
+    pub fn is_deleted(&self, key: KeyId) -> bool {
+        let writes = self.keys.get(key as usize).and_then(|writes| writes.as_deref());
+        let newest = writes.and_then(|writes| newest_of(writes.iter()));
+        newest.is_some_and(|newest| newest.is_delete)
+    }
+
     /// Acknowledged versions of a key that are newer, in the cluster's order, than this one.
     pub fn newer_than(&self, key: KeyId, survivor: &Versioned) -> impl Iterator<Item = Versioned> + '_ {
         let survivor = *survivor;
@@ -105,16 +117,26 @@ impl AcknowledgedWrites {
     }
 }
 
+fn newest_of<'a>(writes: impl Iterator<Item = &'a Acknowledged>) -> Option<&'a Acknowledged> {
+    writes.max_by_key(|write| (write.content.version, write.content.value))
+}
+
 fn judge(writes: &[Acknowledged], read: &Completed) -> Option<Stale> {
-    let returned = writes.iter().find(|write| write.content.value == read.result.value);
+    let mut result = read.result;
+    if result.version == 0 {
+        // Nothing is what a delete leaves, once its tombstone is gone.
+        let deletes = writes.iter().filter(|write| write.is_delete);
+        result = newest_of(deletes).map_or(result, |delete| delete.content);
+    }
+    let returned = writes.iter().find(|write| write.content.value == result.value);
     let newer = |write: &&Acknowledged| {
-        if write.completed >= read.invoked || write.content.value == read.result.value {
+        if write.completed >= read.invoked || write.content.value == result.value {
             return false;
         }
         match returned {
             Some(returned) if returned.completed < write.invoked => true,
             Some(returned) if write.completed < returned.invoked => false,
-            _ => write.content.is_newer_than(&read.result),
+            _ => write.content.is_newer_than(&result),
         }
     };
     let mut versions = 0;
@@ -125,5 +147,8 @@ fn judge(writes: &[Acknowledged], read: &Completed) -> Option<Stale> {
             oldest = Some(write);
         }
     }
-    oldest.map(|oldest| Stale { versions, age: read.invoked.since(oldest.completed), missed: oldest.content })
+    let newest = newest_of(writes.iter().filter(newer));
+    let came_back = read.result.version > 0 && newest.is_some_and(|newest| newest.is_delete);
+    let age = |oldest: &Acknowledged| read.invoked.since(oldest.completed);
+    oldest.map(|oldest| Stale { versions, age: age(oldest), missed: oldest.content, came_back })
 }

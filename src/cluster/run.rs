@@ -305,7 +305,8 @@ impl ClusterRun {
                 .filter_map(|node| self.surviving_version(node, key))
                 .max_by_key(|content| (content.version, content.value))
                 .unwrap_or_default();
-            if newest.is_newer_than(&survivor) {
+            let is_gone = survivor.version == 0 && acknowledged.is_deleted(key);
+            if newest.is_newer_than(&survivor) && !is_gone {
                 lost += acknowledged.newer_than(key, &survivor).count() as u64;
             }
         }
@@ -367,6 +368,7 @@ impl ClusterRun {
             stale_versions_max: u64::from(self.watcher.recorder.stale_versions_max),
             stale_reads_from_cache: counts.stale_from_cache,
             stale_reads_from_replica: counts.stale_from_replica,
+            reads_of_deleted_rows: counts.came_back,
             lost_acknowledged_writes: self.lost_acknowledged_writes(),
             split_brain_writes: counts.split_brain_writes,
             errant_transactions: self.watcher.recorder.errant_transactions,

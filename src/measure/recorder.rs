@@ -28,6 +28,8 @@ pub struct Counts {
     /// Of the stale reads: those that a cache answered, and those that a replica did.
     pub stale_from_cache: u64,
     pub stale_from_replica: u64,
+    /// And those of rows that had been deleted.
+    pub came_back: u64,
     /// Of the lost writes: those that a primary acknowledged after another had been promoted.
     pub split_brain_writes: u64,
 }
@@ -48,6 +50,7 @@ impl Counts {
             lost_writes: self.lost_writes - earlier.lost_writes,
             stale_from_cache: self.stale_from_cache - earlier.stale_from_cache,
             stale_from_replica: self.stale_from_replica - earlier.stale_from_replica,
+            came_back: self.came_back - earlier.came_back,
             split_brain_writes: self.split_brain_writes - earlier.split_brain_writes,
         }
     }
@@ -215,6 +218,7 @@ impl Recorder {
     fn judge_read(&mut self, read: &Completed) -> Option<Finding> {
         let stale = self.acknowledged.read(read)?;
         self.counts.stale_reads += 1;
+        self.counts.came_back += u64::from(stale.came_back);
         match read.served_by {
             ServedBy::Cache => self.counts.stale_from_cache += 1,
             ServedBy::Replica => self.counts.stale_from_replica += 1,

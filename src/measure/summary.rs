@@ -26,6 +26,8 @@ pub struct Summary {
     /// Of the stale reads: those that a cache answered, and those that a replica did.
     pub stale_reads_from_cache: u64,
     pub stale_reads_from_replica: u64,
+    /// And those that returned a row which had been deleted.
+    pub reads_of_deleted_rows: u64,
     pub lost_acknowledged_writes: u64,
     /// Of the lost ones: those that a primary acknowledged after another had been promoted.
     pub split_brain_writes: u64,

@@ -73,6 +73,8 @@ pub struct ClusterReport {
     /// Of the stale reads: those that a cache answered, and those that a replica did.
     pub stale_reads_from_cache: u64,
     pub stale_reads_from_replica: u64,
+    /// And those that returned a row which had been deleted.
+    pub reads_of_deleted_rows: u64,
     pub lost_acknowledged_writes: u64,
     /// Of the lost ones: those that a primary acknowledged after another had been promoted.
     pub split_brain_writes: u64,
@@ -247,6 +249,7 @@ impl ClusterReport {
             stale_versions_max: summary.stale_versions_max,
             stale_reads_from_cache: summary.stale_reads_from_cache,
             stale_reads_from_replica: summary.stale_reads_from_replica,
+            reads_of_deleted_rows: summary.reads_of_deleted_rows,
             lost_acknowledged_writes: summary.lost_acknowledged_writes,
             split_brain_writes: summary.split_brain_writes,
             errant_transactions: summary.errant_transactions,

@@ -40,6 +40,10 @@ pub const PRESETS: &[Preset] = &[
     preset!("hot-shard-split"),
     preset!("schema-change"),
     preset!("backup-restore"),
+    preset!("quorum-partition"),
+    preset!("sloppy-hints"),
+    preset!("deletes-come-back"),
+    preset!("speculative-retry"),
 ];
 
 /// The preset with this name.

@@ -21,6 +21,7 @@ mod queueing;
 mod quorums;
 mod recorded;
 mod resharding;
+mod ring_scenarios;
 mod scenario_errors;
 mod schema_change;
 mod session;
