@@ -1,13 +1,13 @@
 //! Builds a world from a cluster's part of a scenario.
 
 use super::message::{CLASS_REQUEST, CLASS_RESPONSE};
+use super::ring_membership::{membership_settings, state_bytes};
 use super::role::Role;
 use super::sql_settings::sql_settings;
 use crate::engine::machine::CORES_UNLIMITED;
 use crate::engine::{
     DiskSpeed, Distribution, NetworkSpec, NodeId, NodeSpec, Purpose, SimDuration, Stream, World,
 };
-use crate::ring::gossip::neighbours;
 use crate::ring::message::{
     CLASS_READ_REQUEST, CLASS_READ_RESPONSE, CLASS_WRITE_ACKNOWLEDGEMENT, CLASS_WRITE_REQUEST, FIRST_CLASS,
 };
@@ -146,17 +146,17 @@ fn build_ring(
     let named: Vec<(&str, u8)> = members.iter().map(|(_, name, zone)| (name.as_str(), *zone)).collect();
     let token_ring = TokenRing::new(seed, &named, ring.virtual_nodes, ring.n as usize);
     let nodes: Vec<NodeId> = members.iter().map(|(at, _, _)| NodeId(*at as u16)).collect();
-    let known = neighbours(nodes.len(), ring.gossip.neighbours as usize);
+    let membership = Rc::new(membership_settings(ring, seed));
+    let known = membership.neighbours.clone();
     let settings = Rc::new(RingSettings {
         keys: traffic.keys.clone(),
         ring: token_ring.clone(),
         nodes: nodes.clone(),
-        neighbours: known.clone(),
+        membership,
+        state_bytes: state_bytes(ring),
         n: ring.n as usize,
         r: ring.r as usize,
         w: ring.w as usize,
-        gossip_interval: SimDuration::from_ms_f64(ring.gossip.interval_ms),
-        phi_threshold: ring.gossip.phi_threshold,
         read_repair: ring.read_repair,
         commit_log_sync: match ring.commit_log_sync {
             SyncPolicy::EveryWrite => CommitLogSync::EveryWrite,

@@ -228,8 +228,7 @@ fn on_ring_message(node: &mut RingNode, from: NodeId, message: RingMessage, ctx:
         RingMessage::Read { ticket, key } => node.on_read(from, ticket, key, ctx),
         RingMessage::ReadReply { ticket, cell } => node.on_read_reply(from, ticket, cell, ctx),
         RingMessage::Repair { key, cell } => node.on_repair(key, cell, ctx),
-        RingMessage::GossipPush { digests } => node.on_gossip_push(from, &digests, ctx),
-        RingMessage::GossipPull { digests } => node.on_gossip_pull(&digests, ctx),
+        RingMessage::Gossip { message, .. } => node.on_gossip(from, &message, ctx),
     }
 }
 
@@ -310,9 +309,7 @@ fn ring_service(node: &RingNode, message: &Message, stream: &mut Stream) -> SimD
             settings.write_service.sample(stream)
         }
         Message::Ring(RingMessage::Read { .. }) => settings.read_service.sample(stream),
-        Message::Ring(RingMessage::GossipPush { .. } | RingMessage::GossipPull { .. }) => {
-            settings.gossip_service.sample(stream)
-        }
+        Message::Ring(RingMessage::Gossip { .. }) => settings.gossip_service.sample(stream),
         _ => SimDuration::ZERO,
     }
 }

@@ -1,8 +1,10 @@
 //! What ring nodes are set up with.
 
+use super::membership::MembershipSettings;
 use super::token_ring::TokenRing;
 use crate::engine::{Distribution, NodeId, SimDuration};
 use crate::workload::keys::KeySpace;
+use std::rc::Rc;
 
 /// When a write is acknowledged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,13 +22,12 @@ pub struct RingSettings {
     pub ring: TokenRing,
     /// Ring nodes in order; the ring's indices are places in this list.
     pub nodes: Vec<NodeId>,
-    /// Whom each node knows.
-    pub neighbours: Vec<Vec<u16>>,
+    pub membership: Rc<MembershipSettings>,
+    /// Bytes of what is gossiped of a node once for each of its starts: tokens, zone, address.
+    pub state_bytes: u32,
     pub n: usize,
     pub r: usize,
     pub w: usize,
-    pub gossip_interval: SimDuration,
-    pub phi_threshold: f64,
     pub read_repair: bool,
     pub commit_log_sync: CommitLogSync,
     pub request_timeout: SimDuration,
