@@ -23,6 +23,9 @@ use super::rumour::{Rumour, Standing};
 use crate::engine::{SimDuration, SimTime, Stream};
 use std::rc::Rc;
 
+/// A node that starts begins an exchange within this, however long its interval is.
+const FIRST_ROUND_WITHIN: SimDuration = SimDuration::from_ms(1_000);
+
 /// Which way rumours go in an exchange, seen from the one who begins it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Direction {
@@ -134,11 +137,11 @@ impl Membership {
         self.overlay = Overlay::new(&settings.neighbours[usize::from(self.own)]);
         let news = ArrivalWindow::new(now, settings.interval + settings.interval);
         self.peers = vec![Peer { news, heard_from: self.own, believed_alive: true }; nodes];
-        // Rounds of different nodes fall on different moments.
-        let first = SimDuration((settings.interval.0 as f64 * random.unit()) as u64);
+        // Rounds of different nodes fall on different moments; who starts does not wait long for its first.
+        let first = settings.interval.min(FIRST_ROUND_WITHIN).scaled(random.unit());
         actions.push(Action::SetTimer { after: first, timer: MembershipTimer::Round });
         if let FailureDetection::Swim(swim) = &settings.detection {
-            let first = SimDuration((swim.period.0 as f64 * random.unit()) as u64);
+            let first = swim.period.scaled(random.unit());
             actions.push(Action::SetTimer { after: first, timer: MembershipTimer::Period });
             let mut swim = Swim::new(swim.clone());
             swim.broadcasts.add(Told { rumour: self.gossip.rumour(self.own), by: self.own });
