@@ -1,6 +1,7 @@
 //! Builds a world from a cluster's part of a scenario.
 
 use super::message::{CLASS_REQUEST, CLASS_RESPONSE};
+use super::ring_membership::{membership_settings, state_bytes};
 use super::role::Role;
 use super::sql_settings::sql_settings;
 use crate::engine::machine::CORES_UNLIMITED;
@@ -8,7 +9,6 @@ use crate::engine::{
     DiskSpeed, Distribution, NetworkSpec, NodeId, NodeSpec, Purpose, SimDuration, Stream, World,
 };
 use crate::ring::consistency::ConsistencyLevel;
-use crate::ring::gossip::neighbours;
 use crate::ring::message::{
     CLASS_READ_REQUEST, CLASS_READ_RESPONSE, CLASS_WRITE_ACKNOWLEDGEMENT, CLASS_WRITE_REQUEST, FIRST_CLASS,
 };
@@ -152,12 +152,14 @@ fn build_ring(
     let named: Vec<(&str, u8)> = members.iter().map(|(_, name, zone)| (name.as_str(), *zone)).collect();
     let token_ring = TokenRing::new(seed, &named, ring.virtual_nodes, ring.n as usize);
     let nodes: Vec<NodeId> = members.iter().map(|(at, _, _)| NodeId(*at as u16)).collect();
-    let known = neighbours(nodes.len(), ring.gossip.neighbours as usize);
+    let membership = Rc::new(membership_settings(ring, seed));
+    let known = membership.neighbours.clone();
     let settings = Rc::new(RingSettings {
         keys: traffic.keys.clone(),
         ring: token_ring.clone(),
         nodes: nodes.clone(),
-        neighbours: known.clone(),
+        membership,
+        state_bytes: state_bytes(ring),
         n: ring.n as usize,
         read_level: level(ring.read_level, ring.r),
         write_level: level(ring.write_level, ring.w),
@@ -177,8 +179,6 @@ fn build_ring(
         gc_grace: SimDuration::from_ms_f64(ring.gc_grace_ms),
         zones: members.iter().map(|(_, _, zone)| *zone).collect(),
         data_centres: members.iter().map(|(_, _, zone)| scenario.region_of_zone(*zone)).collect(),
-        gossip_interval: SimDuration::from_ms_f64(ring.gossip.interval_ms),
-        phi_threshold: ring.gossip.phi_threshold,
         read_repair: match ring.read_repair {
             ReadRepairMode::None => ReadRepair::None,
             ReadRepairMode::Background => ReadRepair::Background,

@@ -9,6 +9,7 @@ pub mod blueprint;
 pub mod build;
 pub mod message;
 pub mod resolve;
+mod ring_membership;
 pub mod role;
 pub mod run;
 mod sql_settings;

@@ -238,8 +238,7 @@ fn on_ring_message(node: &mut RingNode, from: NodeId, message: RingMessage, ctx:
         RingMessage::TreeRequest => node.on_tree_request(from, ctx),
         RingMessage::Tree { leaves } => node.on_tree(from, leaves, ctx),
         RingMessage::Sync { leaves, cells } => node.on_sync(from, leaves, &cells, ctx),
-        RingMessage::GossipPush { digests } => node.on_gossip_push(from, &digests, ctx),
-        RingMessage::GossipPull { digests } => node.on_gossip_pull(&digests, ctx),
+        RingMessage::Gossip { message, .. } => node.on_gossip(from, &message, ctx),
     }
 }
 
@@ -323,9 +322,7 @@ fn ring_service(node: &RingNode, message: &Message, stream: &mut Stream) -> SimD
             SimDuration(settings.write_service.sample(stream).0.saturating_mul(cells.len() as u64))
         }
         Message::Ring(RingMessage::Read { .. }) => settings.read_service.sample(stream),
-        Message::Ring(RingMessage::GossipPush { .. } | RingMessage::GossipPull { .. }) => {
-            settings.gossip_service.sample(stream)
-        }
+        Message::Ring(RingMessage::Gossip { .. }) => settings.gossip_service.sample(stream),
         _ => SimDuration::ZERO,
     }
 }

@@ -13,8 +13,9 @@ use crate::measure::cost::{FixedCost, PaidBytes};
 use crate::measure::prices::PriceSheet;
 use crate::measure::recorder::{BucketLatency, Counts, Recorder, operation};
 use crate::measure::summary::Summary;
+use crate::ring::overlay::parts;
 use crate::scenario::fault::FaultSpec;
-use crate::scenario::schema::{ClusterSection, Scenario};
+use crate::scenario::schema::{ClusterSection, GossipPeers, Scenario};
 use crate::sql::config_service::ConfigService;
 use crate::sql::shard_map::ShardMap;
 use crate::workload::generator::Traffic;
@@ -46,6 +47,8 @@ pub struct ClusterRun {
     /// A crash may have lost acknowledged writes of a ring.
     audit_due: bool,
     audited_lost: u64,
+    /// In how many parts the overlay of a ring is.
+    overlay_parts: u16,
 }
 
 impl ClusterRun {
@@ -94,6 +97,7 @@ impl ClusterRun {
             busy_at_bucket: Rc::new(vec![0; nodes]),
             audit_due: false,
             audited_lost: 0,
+            overlay_parts: 1,
         }
     }
 
@@ -198,6 +202,7 @@ impl ClusterRun {
         if self.audit_due {
             self.audit_ring();
         }
+        self.look_at_overlay();
         let mut counts = self.watcher.recorder.counts;
         counts.lost_writes += self.audited_lost;
         let since = counts.since(&self.counts_at_bucket);
@@ -216,6 +221,36 @@ impl ClusterRun {
             usd_per_hour: cost.usd_per_hour,
         });
         self.measure_loads();
+    }
+
+    /// The parts that the overlay of a ring is in: none that goes by nodes that are down. Nodes that
+    /// know each other but are cut off from each other are in one part.
+    pub fn overlay(&self) -> (u16, Vec<Option<u16>>) {
+        let member =
+            |node: NodeId| self.world.process(node).as_ring().filter(|_| !self.world.body(node).is_down());
+        let there: Vec<bool> = self.world.node_ids().map(|node| member(node).is_some()).collect();
+        let nodes = self.world.node_ids().filter_map(|node| Some((node, member(node)?)));
+        let links = nodes.flat_map(|(node, ring)| {
+            let known = ring.gossip().overlay().now();
+            known.map(move |peer| (node.0, ring.settings().nodes[usize::from(peer)].0))
+        });
+        parts(&there, links)
+    }
+
+    /// Tells if the overlay broke, or is whole again. No node can know it: each sees its part only.
+    fn look_at_overlay(&mut self) {
+        let ClusterSection::GossipRing(ring) = &self.watcher.blueprint.section else { return };
+        if ring.gossip.peers == GossipPeers::Everybody {
+            return;
+        }
+        let (count, part_of) = self.overlay();
+        // All of it may be down.
+        let count = count.max(1);
+        if count != self.overlay_parts {
+            self.overlay_parts = count;
+            let now = self.world.now();
+            self.watcher.tell(now, Notable::Overlay { parts: count, part_of: Rc::new(part_of) });
+        }
     }
 
     fn measure_loads(&mut self) {

@@ -39,6 +39,11 @@ pub enum Notable {
         errors: u64,
     },
     Ring(RingEvent),
+    /// The overlay of a ring broke into parts, or is whole again (one part); the part of each node that is up.
+    Overlay {
+        parts: u16,
+        part_of: Rc<Vec<Option<u16>>>,
+    },
     /// One finding, and how many of its kind there were since the last one that was told.
     Found {
         operation: Completed,
@@ -129,7 +134,7 @@ impl Watcher {
         }
     }
 
-    fn tell(&mut self, now: SimTime, notable: Notable) {
+    pub fn tell(&mut self, now: SimTime, notable: Notable) {
         if self.notable.len() == NOTABLE_MAX {
             self.notable.pop_front();
         }

@@ -48,6 +48,8 @@ pub enum Purpose {
     Token = 15,
     /// Options of a swarm run.
     Swarm = 16,
+    /// Whom a node knows when it joins.
+    Overlay = 17,
 }
 
 /// A random stream.

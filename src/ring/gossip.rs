@@ -1,171 +1,159 @@
-//! Gossip: who is there, by rumour.
+//! Gossip: what one node has heard of all, and what it tells another one.
 //!
-//! Each node knows at most three neighbours. Every round it raises its own
-//! heartbeat and exchanges what it has heard with one of them (push-pull, as
-//! Cassandra's SYN and ACK): it sends the heartbeats that it knows, the other
-//! one takes over what is newer and answers with what it knows better. A
-//! heartbeat is a generation (new at every start) and a version.
+//! An exchange is Cassandra's (`Gossiper`: SYN, ACK, ACK2): the first sends
+//! digests (who, generation, version) of all that it has heard of; the second
+//! answers with the rumours that it knows better and asks for those that it knows
+//! worse; the first sends these. Push leaves out the answer's rumours, pull the
+//! asking (Demers et al., "Epidemic algorithms", PODC 1987, section 1.3).
+//! Without deltas everything is sent each time.
 //!
-//! Simplified: all that is gossiped is the heartbeat; the set of members is
-//! known from the start.
+//! A node that hears of itself what it has not said overtakes it: it is suspected
+//! and refutes, or it has restarted after its clock was set back and its new
+//! generation is the smaller one. (Cassandra keeps the generation on disk for that:
+//! `SystemKeyspace.incrementAndGetGeneration`.)
 
-use super::failure_detector::Suspicion;
-use crate::engine::{SimDuration, SimTime};
+use super::rumour::{Rumour, Standing};
 use std::rc::Rc;
 
-/// What is said of one node.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
-pub struct Heartbeat {
-    /// When the node started, by its own wall clock in milliseconds; 0: never heard of.
-    pub generation: u64,
-    pub version: u32,
+/// Bytes of a digest: address 7, generation 4, version 4 (Cassandra 4.0, `GossipDigestSerializer`).
+pub const DIGEST_BYTES: u32 = 15;
+/// Bytes of a rumour without the node's state: a digest, and how many values follow.
+pub const RUMOUR_BYTES: u32 = 19;
+
+/// A rumour on its way.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Delta {
+    pub rumour: Rumour,
+    /// The state of the node comes along (tokens, zone, address): the other one has not got it.
+    pub with_state: bool,
 }
 
-/// Bytes of one heartbeat on the wire: node, generation, version.
-pub const HEARTBEAT_BYTES: u32 = 16;
-
-/// A heartbeat and whose it is.
-pub type Digest = (u16, Heartbeat);
-
-#[derive(Clone, Copy, Debug)]
-struct Peer {
-    heartbeat: Heartbeat,
-    suspicion: Suspicion,
-    believed_alive: bool,
+/// What one who sent digests has to be told and asked.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Comparison {
+    pub newer: Vec<Delta>,
+    /// With what is known of each.
+    pub wanted: Vec<Rumour>,
 }
 
-/// What one node has heard of all the others.
+/// What came of hearing a rumour.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Heard {
+    /// It was known, or older than what is known.
+    Nothing,
+    News,
+    /// It is about the listener, who has overtaken it.
+    Overtaken,
+}
+
+/// What one node has heard of all.
 #[derive(Clone, Debug)]
 pub struct Gossip {
     own: u16,
-    peers: Vec<Peer>,
-}
-
-/// A change of mind.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Verdict {
-    pub peer: u16,
-    pub alive: bool,
+    /// By node.
+    heard: Vec<Rumour>,
+    heard_of: usize,
 }
 
 impl Gossip {
-    /// The view of node `own` of `nodes` in all: everybody is believed alive, and
-    /// news is expected every `expected`.
-    pub fn new(own: u16, nodes: usize, now: SimTime, expected: SimDuration, generation: u64) -> Gossip {
-        let unknown = Peer {
-            heartbeat: Heartbeat::default(),
-            suspicion: Suspicion::new(now, expected),
-            believed_alive: true,
-        };
-        let mut peers = vec![unknown; nodes];
-        if let Some(me) = peers.get_mut(own as usize) {
-            me.heartbeat = Heartbeat { generation, version: 0 };
-        }
-        Gossip { own, peers }
+    /// What node `own` of `nodes` in all has heard at its start: of itself alone.
+    pub fn new(own: u16, nodes: usize, generation: u64) -> Gossip {
+        let mut heard: Vec<Rumour> = (0..nodes).map(|node| Rumour::none(node as u16)).collect();
+        heard[usize::from(own)].generation = generation.max(1);
+        Gossip { own, heard, heard_of: 1 }
     }
 
-    /// Raises the own heartbeat, as every round does.
+    /// Raises the own heartbeat.
     pub fn beat(&mut self) {
-        self.peers[self.own as usize].heartbeat.version += 1;
+        let own = &mut self.heard[usize::from(self.own)];
+        own.version = own.version.saturating_add(1);
     }
 
-    /// All heartbeats that it knows.
-    pub fn digests(&self) -> Rc<[Digest]> {
-        self.peers
-            .iter()
-            .enumerate()
-            .filter(|(_, peer)| peer.heartbeat.generation > 0)
-            .map(|(node, peer)| (node as u16, peer.heartbeat))
-            .collect()
-    }
-
-    /// What it knows better than the sender of these.
-    pub fn newer_than(&self, digests: &[Digest]) -> Rc<[Digest]> {
-        let mut theirs = vec![Heartbeat::default(); self.peers.len()];
-        for (node, heartbeat) in digests {
-            if let Some(place) = theirs.get_mut(*node as usize) {
-                *place = *heartbeat;
-            }
-        }
-        self.peers
-            .iter()
-            .enumerate()
-            .filter(|(node, peer)| peer.heartbeat > theirs[*node])
-            .map(|(node, peer)| (node as u16, peer.heartbeat))
-            .collect()
-    }
-
-    /// Takes over what is newer, and says who is believed alive again because of it.
-    pub fn merge(&mut self, digests: &[Digest], now: SimTime, returned: &mut Vec<Verdict>) {
-        for (node, heartbeat) in digests {
-            if *node == self.own {
-                continue;
-            }
-            let Some(peer) = self.peers.get_mut(*node as usize) else {
-                continue;
-            };
-            if *heartbeat > peer.heartbeat {
-                peer.heartbeat = *heartbeat;
-                if peer.believed_alive {
-                    peer.suspicion.heard(now);
-                } else {
-                    peer.suspicion.returned(now);
-                    peer.believed_alive = true;
-                    returned.push(Verdict { peer: *node, alive: true });
-                }
-            }
-        }
-    }
-
-    /// Looks at everybody's suspicion, and says who is believed dead from now on.
-    pub fn convict(&mut self, now: SimTime, threshold: f64, convicted: &mut Vec<Verdict>) {
-        for (node, peer) in self.peers.iter_mut().enumerate() {
-            if node as u16 != self.own && peer.believed_alive && peer.suspicion.phi(now) > threshold {
-                peer.believed_alive = false;
-                convicted.push(Verdict { peer: node as u16, alive: false });
-            }
-        }
-    }
-
+    /// The newest that it heard of a node; of itself, what it says.
     #[inline]
-    pub fn believes_alive(&self, node: u16) -> bool {
-        self.peers[node as usize].believed_alive
+    pub fn rumour(&self, node: u16) -> Rumour {
+        self.heard[usize::from(node)]
     }
 
-    /// How much it suspects a peer now.
-    pub fn phi(&self, node: u16, now: SimTime) -> f64 {
-        if node == self.own { 0.0 } else { self.peers[node as usize].suspicion.phi(now) }
+    /// Of how many nodes it has heard, itself included.
+    pub fn heard_of(&self) -> usize {
+        self.heard_of
     }
 
-    pub fn heartbeat(&self, node: u16) -> Heartbeat {
-        self.peers[node as usize].heartbeat
+    /// All that it has heard, in the order of the nodes.
+    pub fn rumours(&self) -> impl Iterator<Item = &Rumour> {
+        self.heard.iter().filter(|rumour| !rumour.is_none())
     }
 
-    /// Whom it believes dead.
-    pub fn believed_dead(&self) -> impl Iterator<Item = u16> + '_ {
-        self.peers.iter().enumerate().filter(|(_, peer)| !peer.believed_alive).map(|(node, _)| node as u16)
+    /// What it has heard, to be compared.
+    pub fn digests(&self) -> Rc<[Rumour]> {
+        self.rumours().copied().collect()
+    }
+
+    /// What it has heard, with the state of everybody.
+    pub fn everything(&self) -> Rc<[Delta]> {
+        self.rumours().map(|rumour| Delta { rumour: *rumour, with_state: true }).collect()
+    }
+
+    /// Holds digests, in the order of the nodes, against what it has heard.
+    pub fn compare(&self, digests: &[Rumour]) -> Comparison {
+        let mut comparison = Comparison::default();
+        let mut next = digests.iter().peekable();
+        for own in &self.heard {
+            while next.next_if(|digest| digest.node < own.node).is_some() {}
+            let theirs =
+                next.next_if(|digest| digest.node == own.node).copied().unwrap_or(Rumour::none(own.node));
+            if own.is_newer_than(&theirs) {
+                comparison.newer.push(delta(own, &theirs));
+            } else if theirs.is_newer_than(own) {
+                comparison.wanted.push(*own);
+            }
+        }
+        comparison
+    }
+
+    /// What was asked for, as far as it is newer than what the other one has.
+    pub fn answer(&self, wanted: &[Rumour]) -> Rc<[Delta]> {
+        let known =
+            wanted.iter().filter_map(|theirs| Some((self.heard.get(usize::from(theirs.node))?, theirs)));
+        known
+            .filter(|(own, theirs)| own.is_newer_than(theirs))
+            .map(|(own, theirs)| delta(own, theirs))
+            .collect()
+    }
+
+    /// Hears a rumour; what was newest is newest.
+    pub fn hear(&mut self, rumour: Rumour) -> Heard {
+        let Some(known) = self.heard.get_mut(usize::from(rumour.node)) else { return Heard::Nothing };
+        if !rumour.is_newer_than(known) {
+            return Heard::Nothing;
+        }
+        if rumour.node == self.own {
+            if rumour.generation > known.generation {
+                known.generation = rumour.generation.saturating_add(1);
+                known.version = 0;
+            } else {
+                known.version = rumour.version.saturating_add(1);
+            }
+            return Heard::Overtaken;
+        }
+        self.heard_of += usize::from(known.is_none());
+        *known = rumour;
+        Heard::News
+    }
+
+    /// Says of another node that it is suspected or dead; the rumour, unless it is no news.
+    pub fn accuse(&mut self, node: u16, standing: Standing) -> Option<Rumour> {
+        let known = &mut self.heard[usize::from(node)];
+        if known.is_none() || node == self.own || standing <= known.standing {
+            return None;
+        }
+        *known = Rumour { standing, hops: 0, ..*known };
+        Some(*known)
     }
 }
 
-/// Who knows whom: the two beside each node in a ring of all, and one across it
-/// where `limit` is 3. Everybody has at most `limit` neighbours, knowing is
-/// mutual, and the overlay is connected.
-pub fn neighbours(nodes: usize, limit: usize) -> Vec<Vec<u16>> {
-    let mut known = vec![Vec::new(); nodes];
-    let mut know = |a: usize, b: usize| {
-        if a != b && !known[a].contains(&(b as u16)) && known[a].len() < limit && known[b].len() < limit {
-            known[a].push(b as u16);
-            known[b].push(a as u16);
-        }
-    };
-    if limit == 1 {
-        // Pairs; more than two nodes cannot all be connected.
-        (0..nodes / 2).for_each(|pair| know(2 * pair, 2 * pair + 1));
-        return known;
-    }
-    (0..nodes).for_each(|node| know(node, (node + 1) % nodes));
-    if nodes > 3 {
-        (0..nodes / 2).for_each(|node| know(node, node + nodes / 2));
-    }
-    known
+/// Of the same generation the other one has the state already.
+fn delta(own: &Rumour, theirs: &Rumour) -> Delta {
+    Delta { rumour: *own, with_state: own.generation != theirs.generation }
 }

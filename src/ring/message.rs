@@ -1,7 +1,8 @@
 //! What ring nodes say to each other, report, and set timers for.
 
-use super::gossip::{Digest, HEARTBEAT_BYTES};
+use super::gossip_message::GossipMessage;
 use super::hints::Hints;
+use super::membership::MembershipTimer;
 use crate::engine::{DiskImage, NodeId, PagedVec, Process, Ticket, Transport};
 use crate::workload::operation::{Cell, HEADER_BYTES, KeyId, Request, Response};
 use std::rc::Rc;
@@ -59,13 +60,10 @@ pub enum RingMessage {
         leaves: Option<Rc<[u32]>>,
         cells: Rc<[(KeyId, Cell)]>,
     },
-    /// A round of gossip: all that the sender has heard.
-    GossipPush {
-        digests: Rc<[Digest]>,
-    },
-    /// And back: what the receiver knew better.
-    GossipPull {
-        digests: Rc<[Digest]>,
+    /// About who is there; the state of a node that comes along has so many bytes.
+    Gossip {
+        message: GossipMessage,
+        state_bytes: u32,
     },
 }
 
@@ -87,7 +85,7 @@ pub const CLASS_ANTI_ENTROPY: u8 = FIRST_CLASS + 7;
 impl RingMessage {
     pub fn transport(&self) -> Transport {
         match self {
-            RingMessage::GossipPush { .. } | RingMessage::GossipPull { .. } => Transport::Datagram,
+            RingMessage::Gossip { .. } => Transport::Datagram,
             _ => Transport::Pooled,
         }
     }
@@ -103,7 +101,7 @@ impl RingMessage {
             RingMessage::TreeRequest | RingMessage::Tree { .. } | RingMessage::Sync { .. } => {
                 CLASS_ANTI_ENTROPY
             }
-            RingMessage::GossipPush { .. } | RingMessage::GossipPull { .. } => CLASS_GOSSIP,
+            RingMessage::Gossip { .. } => CLASS_GOSSIP,
         }
     }
 
@@ -124,9 +122,7 @@ impl RingMessage {
                     cells.iter().fold(0_u32, |sum, (_, cell)| sum.saturating_add(28 + cell.bytes))
                 }
                 RingMessage::Read { .. } => 20,
-                RingMessage::GossipPush { digests } | RingMessage::GossipPull { digests } => {
-                    digests.len() as u32 * HEARTBEAT_BYTES
-                }
+                RingMessage::Gossip { message, state_bytes } => message.bytes(*state_bytes),
             }
     }
 }
@@ -138,6 +134,10 @@ pub enum RingEvent {
     Convicted { node: NodeId, peer: NodeId },
     /// A node believes another one alive again.
     Trusted { node: NodeId, peer: NodeId },
+    /// A node suspects another one, or heard that others do (SWIM).
+    Suspected { node: NodeId, peer: NodeId },
+    /// A node heard that it is believed dead, and says that it is not.
+    Refuted { node: NodeId },
     /// A read saw different versions; so many replicas are being brought up to date.
     Repaired { node: NodeId, key: KeyId, replicas: u8 },
     /// Digests of a read differed: replicas are asked again, for their data.
@@ -156,6 +156,8 @@ impl RingEvent {
         match *self {
             RingEvent::Convicted { node, peer } => 1 << 56 | u64::from(node.0) << 16 | u64::from(peer.0),
             RingEvent::Trusted { node, peer } => 2 << 56 | u64::from(node.0) << 16 | u64::from(peer.0),
+            RingEvent::Suspected { node, peer } => 4 << 56 | u64::from(node.0) << 16 | u64::from(peer.0),
+            RingEvent::Refuted { node } => 5 << 56 | u64::from(node.0),
             RingEvent::Repaired { node, key, replicas } => {
                 3 << 56 | u64::from(node.0) << 40 | u64::from(key) << 8 | u64::from(replicas)
             }
@@ -174,7 +176,7 @@ impl RingEvent {
 /// What ring nodes set timers for.
 #[derive(Clone, Copy, Debug)]
 pub enum RingTimer {
-    GossipRound,
+    Membership(MembershipTimer),
     /// The oldest coordinated request may have run out of time.
     TimeOut,
     /// The commit log goes to disk at an interval.

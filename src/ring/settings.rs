@@ -1,9 +1,11 @@
 //! What ring nodes are set up with.
 
 use super::consistency::ConsistencyLevel;
+use super::membership::MembershipSettings;
 use super::token_ring::TokenRing;
 use crate::engine::{Distribution, NodeId, SimDuration};
 use crate::workload::keys::KeySpace;
+use std::rc::Rc;
 
 /// When a write is acknowledged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,8 +52,9 @@ pub struct RingSettings {
     pub ring: TokenRing,
     /// Ring nodes in order; the ring's indices are places in this list.
     pub nodes: Vec<NodeId>,
-    /// Whom each node knows.
-    pub neighbours: Vec<Vec<u16>>,
+    pub membership: Rc<MembershipSettings>,
+    /// Bytes of what is gossiped of a node once for each of its starts: tokens, zone, address.
+    pub state_bytes: u32,
     pub n: usize,
     pub read_level: ConsistencyLevel,
     pub write_level: ConsistencyLevel,
@@ -70,8 +73,6 @@ pub struct RingSettings {
     /// Zone and data centre of each node.
     pub zones: Vec<u8>,
     pub data_centres: Vec<u8>,
-    pub gossip_interval: SimDuration,
-    pub phi_threshold: f64,
     pub read_repair: ReadRepair,
     pub commit_log_sync: CommitLogSync,
     pub request_timeout: SimDuration,

@@ -79,12 +79,20 @@ pub const CACHE_ENTRIES_MAX: u32 = 1_000_000;
 pub const THRESHOLD_MAX: u32 = 100;
 pub const POOL_SIZE_MAX: u32 = 100_000;
 
-pub const RING_NODES_MAX: u32 = 256;
+pub const RING_NODES_MAX: u32 = 1_000;
 /// Replicas of one key.
 pub const KEY_REPLICAS_MAX: u32 = crate::ring::token_ring::REPLICAS_MAX as u32;
 pub const VIRTUAL_NODES_MAX: u32 = 256;
 pub const NEIGHBOURS_MAX: u32 = 3;
+/// Nodes that one round of gossip goes to.
+pub const FAN_OUT_MAX: u32 = 16;
 pub const PHI_THRESHOLD_MAX: f64 = 100.0;
+/// Intervals that a failure detector takes the mean of.
+pub const WINDOW_MAX: u32 = 1_000_000;
+/// Nodes that are asked to ping another one.
+pub const INDIRECT_MAX: u32 = 16;
+/// Multipliers of SWIM.
+pub const SWIM_MULTIPLIER_MAX: u32 = 100;
 
 pub const CORES_MAX: u16 = 256;
 pub const QUEUE_LIMIT_MAX: u32 = 1_000_000;

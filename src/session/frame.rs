@@ -151,7 +151,7 @@ pub struct Figures {
 pub enum ArcKind {
     /// Missed health checks, of the threshold.
     HealthCheck,
-    /// Suspicion phi by its neighbours, of the threshold.
+    /// Suspicion by its neighbours, of what convicts it.
     Suspicion,
 }
 
@@ -178,7 +178,7 @@ pub struct NodeFrame {
     /// Another node of its shard takes writes too.
     pub conflict: bool,
     pub arc: Option<(f32, ArcKind)>,
-    /// Ring nodes: whom it believes dead.
+    /// Ring nodes: whom it believes dead, the first 64.
     pub believes_dead: Vec<u16>,
 }
 

@@ -26,6 +26,8 @@ use crate::sql::shard_proxy::ShardProxy;
 const STOPS_SHOWN_FOR: SimDuration = SimDuration::from_ms(400);
 /// Rates are over this long.
 const RATE_SPAN: SimDuration = SimDuration::from_ms(1_000);
+/// Nodes that a ring node believes dead and that a frame names, at most.
+const DOUBTED_SHOWN_MAX: usize = 64;
 
 /// One cluster now, with its series from a bucket on, and with labels unless they are those of a map's version.
 pub fn cluster_frame(
@@ -156,7 +158,8 @@ fn node_frame(run: &ClusterRun, node: NodeId) -> NodeFrame {
         conflict: is_in_conflict(run, node),
         arc: arc(run, node),
         believes_dead: process.as_ring().map_or_else(Vec::new, |ring| {
-            ring.gossip().believed_dead().map(|peer| ring.settings().nodes[usize::from(peer)].0).collect()
+            let dead = ring.gossip().believed_dead().take(DOUBTED_SHOWN_MAX);
+            dead.map(|peer| ring.settings().nodes[usize::from(peer)].0).collect()
         }),
     }
 }
@@ -281,7 +284,7 @@ fn arc(run: &ClusterRun, node: NodeId) -> Option<(f32, ArcKind)> {
         Role::Ring(ring) => {
             let settings = ring.settings();
             let now = world.now();
-            let neighbours = &settings.neighbours[usize::from(ring.index())];
+            let neighbours = &settings.membership.neighbours[usize::from(ring.index())];
             let suspicion = neighbours
                 .iter()
                 .filter_map(|neighbour| {
@@ -289,15 +292,10 @@ fn arc(run: &ClusterRun, node: NodeId) -> Option<(f32, ArcKind)> {
                     let up = !world.body(other).is_down();
                     world.process(other).as_ring().filter(|_| up)
                 })
-                .map(|other| {
-                    if other.gossip().believes_alive(ring.index()) {
-                        other.gossip().phi(ring.index(), now)
-                    } else {
-                        f64::MAX
-                    }
-                })
+                .filter_map(|other| other.gossip().belief(ring.index(), now))
+                .map(|belief| belief.suspicion)
                 .fold(0.0, f64::max);
-            let share = (suspicion / settings.phi_threshold).min(1.0) as f32;
+            let share = suspicion as f32;
             // Below a quarter it is the ordinary wait for the next rumour.
             (share > 0.25).then_some((share, ArcKind::Suspicion))
         }

@@ -6,11 +6,17 @@ use super::narrator::plural;
 use super::run::Session;
 use crate::cluster::role::Role;
 use crate::cluster::run::ClusterRun;
-use crate::engine::NodeId;
 use crate::engine::disk::File;
+use crate::engine::{NodeId, SimTime};
+use crate::ring::membership::Belief;
+use crate::ring::ring_node::RingNode;
+use crate::ring::rumour::Standing as RumouredStanding;
 use crate::sql::mysql::{MySql, Standing};
 use crate::sql::query_proxy::QueryProxy;
 use crate::sql::shard_map::KeyRange;
+
+/// Beliefs of a ring node about others that are told one by one.
+const BELIEFS_MAX: usize = 64;
 
 /// The facts about one node; none if there is no such node.
 pub fn inspect(session: &Session, cluster: u8, node: u16) -> Option<Inspector> {
@@ -108,39 +114,7 @@ fn facts(run: &ClusterRun, node: NodeId) -> Vec<(String, String)> {
             fact("Keys", keys(run, entry.range));
         }
         Role::MySql(server) => mysql_facts(run, node, server, &mut fact),
-        Role::Ring(ring) => {
-            let now = run.world().now();
-            let names = |members: Vec<u16>| -> String {
-                let nodes = members.iter().map(|member| ring.settings().nodes[usize::from(*member)]);
-                let names: Vec<&str> = nodes.map(|node| run.world().body(node).name()).collect();
-                if names.is_empty() { "nobody".to_string() } else { names.join(", ") }
-            };
-            fact("Knows", names(ring.settings().neighbours[usize::from(ring.index())].clone()));
-            fact("Believes dead", names(ring.gossip().believed_dead().collect()));
-            let others = (0..ring.settings().nodes.len() as u16).filter(|member| *member != ring.index());
-            let most =
-                others.max_by(|a, b| ring.gossip().phi(*a, now).total_cmp(&ring.gossip().phi(*b, now)));
-            if let Some(most) = most {
-                fact(
-                    "Suspects most",
-                    format!("{}, φ {:.1}", names(vec![most]), ring.gossip().phi(most, now)),
-                );
-            }
-            fact("Coordinates", format!("{} requests", ring.in_flight()));
-            if ring.settings().speculative_retry.is_some() {
-                fact("Asked one more", format!("for {} reads", ring.speculations()));
-            }
-            let kept: Vec<String> = ring
-                .hints()
-                .owners()
-                .map(|(owner, count)| format!("{count} for {}", names(vec![owner])))
-                .collect();
-            if !kept.is_empty() {
-                fact("Hints", kept.join(", "));
-            }
-            let beat = ring.gossip().heartbeat(ring.index());
-            fact("Own heartbeat", beat.version.to_string());
-        }
+        Role::Ring(ring) => ring_facts(run, ring, &mut fact),
     }
     if has_cores && body.disk().sync_count() > 0 {
         let disk = body.disk();
@@ -178,6 +152,78 @@ fn query_proxy_facts(proxy: &QueryProxy, fact: &mut impl FnMut(&str, String)) {
     if proxy.settings().buffering.is_some() {
         fact("Keeps back", format!("{} writes", proxy.buffered()));
     }
+}
+
+fn ring_facts(run: &ClusterRun, ring: &RingNode, fact: &mut impl FnMut(&str, String)) {
+    let (now, members) = (run.world().now(), ring.gossip());
+    let name = |member: u16| run.world().body(ring.settings().nodes[usize::from(member)]).name();
+    let names = |members: Vec<String>| {
+        if members.is_empty() { "nobody".to_string() } else { members.join(", ") }
+    };
+    let neighbours = members.overlay().places().map(|(neighbour, stand_in)| match stand_in {
+        Some(other) => format!("{} for {}", name(other), name(neighbour)),
+        None => name(neighbour).to_string(),
+    });
+    fact("Knows", names(neighbours.collect()));
+    let (parts, _) = run.overlay();
+    if parts > 1 {
+        fact("Overlay", format!("in {parts} parts"));
+    }
+    fact(
+        "Believes dead",
+        names(members.believed_dead().take(BELIEFS_MAX).map(|dead| name(dead).to_string()).collect()),
+    );
+    fact("Coordinates", format!("{} requests", ring.in_flight()));
+    if ring.settings().speculative_retry.is_some() {
+        fact("Asked one more", format!("for {} reads", ring.speculations()));
+    }
+    let kept: Vec<String> =
+        ring.hints().owners().map(|(owner, count)| format!("{count} for {}", name(owner))).collect();
+    if !kept.is_empty() {
+        fact("Hints", kept.join(", "));
+    }
+    let own = members.own_rumour();
+    let says = if members.swim().is_some() { "Own incarnation" } else { "Own heartbeat" };
+    fact(says, own.version.to_string());
+    if let Some(swim) = members.swim().filter(|swim| swim.settings().lifeguard) {
+        fact("Local health", format!("{}: time-outs ×{}", swim.health().score(), swim.health().score() + 1));
+    }
+    let nodes = ring.settings().nodes.len();
+    fact(
+        "Heard of",
+        format!("{} of {nodes} nodes, {} KB", members.heard_of(), members.memory_bytes().div_ceil(1_000)),
+    );
+    let others = (0..nodes as u16).filter(|member| *member != ring.index());
+    let beliefs = others.filter_map(|member| Some((member, members.belief(member, now)?)));
+    // Of a large ring those about whom there is something to say.
+    let worth = |belief: &Belief| {
+        nodes <= BELIEFS_MAX || !belief.is_alive || belief.suspicion > 0.5 || belief.rumour.is_none()
+    };
+    for (member, belief) in beliefs.filter(|(_, belief)| worth(belief)).take(BELIEFS_MAX) {
+        fact(name(member), belief_words(ring, member, &belief, now, name(belief.heard_from)));
+    }
+}
+
+/// `alive, φ 0.4, heartbeat 17 from ring-2 by 3 hops`.
+fn belief_words(ring: &RingNode, member: u16, belief: &Belief, now: SimTime, from: &str) -> String {
+    let rumour = belief.rumour;
+    let standing = match (belief.is_alive, rumour.standing) {
+        (false, _) => "dead",
+        (true, RumouredStanding::Suspected) => "suspected",
+        _ if rumour.is_none() => "never heard of",
+        _ => "alive",
+    };
+    let mut words = standing.to_string();
+    let is_swim = ring.gossip().swim().is_some();
+    if belief.is_alive && !is_swim {
+        words += &format!(", φ {:.1}", ring.gossip().phi(member, now));
+    }
+    if !rumour.is_none() {
+        let what = if is_swim { "incarnation" } else { "heartbeat" };
+        let hops = plural(u64::from(rumour.hops), "hop", "hops");
+        words += &format!(", {what} {} from {from} by {} {hops}", rumour.version, rumour.hops);
+    }
+    words
 }
 
 fn mysql_facts(run: &ClusterRun, node: NodeId, server: &MySql, fact: &mut impl FnMut(&str, String)) {

@@ -7,7 +7,7 @@ use super::frame::{Line, Severity};
 use crate::check::staleness::Stale;
 use crate::cluster::run::ClusterRun;
 use crate::cluster::watcher::Notable;
-use crate::engine::{NodeId, SimTime};
+use crate::engine::{NodeId, SimDuration, SimTime};
 use crate::measure::recorder::Finding;
 use crate::ring::message::RingEvent;
 use crate::scenario::names::RING_NODE;
@@ -16,18 +16,26 @@ use crate::sql::shard_map::KeyRange;
 use crate::workload::client::Completed;
 use crate::workload::operation::ServedBy;
 
+/// A suspicion of one node is told at most this often.
+const SUSPICIONS_EVERY: SimDuration = SimDuration::from_ms(10_000);
+/// Nodes of a part of an overlay that are named.
+const NAMED_MAX: usize = 4;
+
 /// What the narrator remembers of one cluster, so as not to repeat itself.
 #[derive(Clone, Debug)]
 pub struct Narrator {
     /// By node: how many believe it dead.
     believed_dead_by: Vec<u16>,
+    /// By node: when a suspicion of it was told last.
+    suspicion_told: Vec<Option<SimTime>>,
     /// By shard: its range as far as is told.
     ranges: Vec<Option<KeyRange>>,
 }
 
 impl Narrator {
     pub fn new(run: &ClusterRun) -> Narrator {
-        Narrator { believed_dead_by: vec![0; run.world().node_count()], ranges: ranges(run) }
+        let nodes = run.world().node_count();
+        Narrator { believed_dead_by: vec![0; nodes], suspicion_told: vec![None; nodes], ranges: ranges(run) }
     }
 
     /// All that happened until now is told.
@@ -67,7 +75,8 @@ impl Narrator {
                 ),
             ),
             Notable::OperationOver { .. } => return None,
-            Notable::Ring(event) => self.tell_ring(run, event)?,
+            Notable::Ring(event) => self.tell_ring(run, at, event)?,
+            Notable::Overlay { parts, part_of } => tell_overlay(run, *parts, part_of),
             Notable::Found { operation, finding, since_last } => {
                 (Severity::Violation, tell_finding(run, operation, finding, *since_last))
             }
@@ -80,19 +89,21 @@ impl Narrator {
         (self.ranges[source], self.ranges[target]) = moved;
     }
 
-    fn tell_ring(&mut self, run: &ClusterRun, event: &RingEvent) -> Option<(Severity, String)> {
+    fn tell_ring(&mut self, run: &ClusterRun, at: SimTime, event: &RingEvent) -> Option<(Severity, String)> {
         let others =
             run.blueprint().directory.seats.iter().filter(|seat| seat.role() == RING_NODE).count() as u16 - 1;
         match event {
             RingEvent::Convicted { node, peer } => {
                 let believers = &mut self.believed_dead_by[peer.index()];
                 *believers += 1;
+                let is_wrong = !run.world().body(*peer).is_down() && !run.world().body(*peer).is_paused();
                 let (node, peer) = (name(run, *node), name(run, *peer));
                 match *believers {
                     1 => Some((
                         Severity::Warning,
                         format!(
-                            "**{node}** has heard nothing of **{peer}** for too long and believes it dead."
+                            "**{node}** has heard nothing of **{peer}** for too long and believes it dead.{}",
+                            if is_wrong { " It is up: a false positive." } else { "" }
                         ),
                     )),
                     all if all == others => {
@@ -142,6 +153,20 @@ impl Narrator {
                     plural((*tombstones).into(), "tombstone", "tombstones")
                 ),
             )),
+            RingEvent::Suspected { node, peer } => {
+                let told = &mut self.suspicion_told[peer.index()];
+                if told.is_some_and(|told| at.since(told) < SUSPICIONS_EVERY) {
+                    return None;
+                }
+                *told = Some(at);
+                let (node, peer) = (name(run, *node), name(run, *peer));
+                let text = format!("**{node}** suspects **{peer}**: it and those it asked got no answer.");
+                Some((Severity::Plain, text))
+            }
+            RingEvent::Refuted { node } => {
+                let text = format!("**{}** hears that it is suspected, and refutes it.", name(run, *node));
+                Some((Severity::Plain, text))
+            }
             RingEvent::Repaired { .. } | RingEvent::DigestsDiffered { .. } => None,
         }
     }
@@ -153,6 +178,23 @@ impl Narrator {
             *believers = believers.saturating_sub(1);
         }
     }
+}
+
+fn tell_overlay(run: &ClusterRun, parts: u16, part_of: &[Option<u16>]) -> (Severity, String) {
+    if parts == 1 {
+        return (Severity::Plain, "The overlay of neighbours is whole again.".to_string());
+    }
+    let size = |part: u16| part_of.iter().filter(|own| **own == Some(part)).count();
+    let smallest = (0..parts).min_by_key(|part| size(*part)).unwrap_or(0);
+    let members = part_of.iter().enumerate().filter(|(_, part)| **part == Some(smallest));
+    let names: Vec<String> =
+        members.take(NAMED_MAX).map(|(node, _)| format!("**{}**", name(run, NodeId(node as u16)))).collect();
+    let more = if size(smallest) > NAMED_MAX { " and others" } else { "" };
+    let text = format!(
+        "The overlay of neighbours is in **{parts}** parts: nobody else talks to {}{more}. Rumours do not cross.",
+        names.join(", ")
+    );
+    (Severity::Warning, text)
 }
 
 fn tell_sql(run: &ClusterRun, ranges: &[Option<KeyRange>], event: &SqlEvent) -> Option<(Severity, String)> {

@@ -103,7 +103,7 @@ fn an_unknown_field_is_named_with_the_nearest_right_one_and_all_possible_ones() 
     says(&with("/workload/rate", json!(1)), &["workload.rate:", "did you mean `rate_per_s`?"]);
     says(
         &with("/clusters/1/gossip_ring/gossip", json!({"neighbors": 2})),
-        &["clusters[1].gossip_ring.gossip.neighbors", "did you mean `neighbours`?", "phi_threshold"],
+        &["clusters[1].gossip_ring.gossip.neighbors", "did you mean `neighbours`?", "fan_out"],
     );
     says(
         &with("/clusters/0/sharded_sql/shards", json!([{"form": "A", "to": "Z"}])),
@@ -281,7 +281,7 @@ fn every_number_has_its_range() {
             json!({"storage_gb": -1}),
             "proxy_machine.storage_gb: is -1",
         ),
-        ("/clusters/1/gossip_ring/nodes", json!(257), "from 1 to 256"),
+        ("/clusters/1/gossip_ring/nodes", json!(1_001), "from 1 to 1000"),
         ("/clusters/1/gossip_ring/n", json!(7), "from 1 to `nodes`, which is 6"),
         (
             "/clusters/1/gossip_ring/r",
@@ -294,7 +294,36 @@ fn every_number_has_its_range() {
             json!({"neighbours": 4}),
             "gossip.neighbours: is 4; it must be a whole number from 1 to 3",
         ),
-        ("/clusters/1/gossip_ring/gossip", json!({"phi_threshold": 0}), "gossip.phi_threshold: is 0"),
+        (
+            "/clusters/1/gossip_ring/gossip",
+            json!({"fan_out": 4}),
+            "gossip.fan_out: is 4; it must be a whole number from 1 to `neighbours`, which is 3",
+        ),
+        (
+            "/clusters/1/gossip_ring/gossip",
+            json!({"seeds": 7}),
+            "gossip.seeds: is 7; it must be a whole number from 1 to `nodes`, which is 6",
+        ),
+        (
+            "/clusters/1/gossip_ring/failure_detection",
+            json!({"phi_accrual": {"threshold": 0}}),
+            "failure_detection.phi_accrual.threshold: is 0",
+        ),
+        (
+            "/clusters/1/gossip_ring/failure_detection",
+            json!({"time_out": {"after_ms": 0}}),
+            "failure_detection.time_out.after_ms: is 0",
+        ),
+        (
+            "/clusters/1/gossip_ring/failure_detection",
+            json!({"swim": {"timeout_ms": 1_500}}),
+            "failure_detection.swim.timeout_ms: is 1500; it must be at most `period_ms`, which is 1000",
+        ),
+        (
+            "/clusters/1/gossip_ring/failure_detection",
+            json!({"swim": {"indirect": 17}}),
+            "failure_detection.swim.indirect: is 17",
+        ),
         ("/clusters/1/gossip_ring/virtual_nodes", json!(0), "virtual_nodes: is 0"),
         ("/checks", json!({"success_share_min": 1.5}), "checks.success_share_min: is 1.5"),
         ("/checks", json!({"latency_ms_p99_max": 0}), "checks.latency_ms_p99_max: is 0"),

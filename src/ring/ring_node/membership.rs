@@ -1,51 +1,50 @@
-//! A ring node among its peers: rounds of gossip, and what it comes to believe.
+//! A ring node among its peers: carries out what its membership wants done.
 
 use super::RingNode;
 use crate::engine::{Context, NodeId};
-use crate::ring::gossip::{Digest, Verdict};
+use crate::ring::gossip_message::GossipMessage;
+use crate::ring::membership::{Action, Change, MembershipTimer};
 use crate::ring::message::{RingEvent, RingHost, RingMessage, RingTimer};
 
 impl RingNode {
-    pub(super) fn gossip_round<P: RingHost>(&mut self, ctx: &mut Context<P>) {
-        self.gossip.beat();
-        let neighbours = &self.settings.neighbours[self.index as usize];
-        if !neighbours.is_empty() {
-            let neighbour = neighbours[ctx.random().below(neighbours.len() as u32) as usize];
-            let to = self.settings.nodes[neighbour as usize];
-            ctx.send(to, RingMessage::GossipPush { digests: self.gossip.digests() });
-        }
-        let mut verdicts = std::mem::take(&mut self.verdicts);
-        self.gossip.convict(ctx.monotonic(), self.settings.phi_threshold, &mut verdicts);
-        self.report(&mut verdicts, ctx);
-        self.verdicts = verdicts;
-        ctx.set_timer(self.settings.gossip_interval, RingTimer::GossipRound);
+    /// A generation is the start's time by the node's own clock, in milliseconds (Cassandra: in seconds).
+    pub(super) fn begin_gossip<P: RingHost>(&mut self, ctx: &mut Context<P>) {
+        let (generation, now) = (ctx.local_time() / 1_000_000, ctx.monotonic());
+        self.gossip.start(generation, now, ctx.random(), &mut self.actions);
+        self.carry_out(ctx);
     }
 
-    pub fn on_gossip_push<P: RingHost>(&mut self, from: NodeId, digests: &[Digest], ctx: &mut Context<P>) {
-        let answer = self.gossip.newer_than(digests);
-        self.merge(digests, ctx);
-        ctx.send(from, RingMessage::GossipPull { digests: answer });
+    pub(super) fn on_membership_timer<P: RingHost>(&mut self, timer: MembershipTimer, ctx: &mut Context<P>) {
+        let now = ctx.monotonic();
+        self.gossip.handle_timer(timer, now, ctx.random(), &mut self.actions);
+        self.carry_out(ctx);
     }
 
-    pub fn on_gossip_pull<P: RingHost>(&mut self, digests: &[Digest], ctx: &mut Context<P>) {
-        self.merge(digests, ctx);
+    pub fn on_gossip<P: RingHost>(&mut self, from: NodeId, message: &GossipMessage, ctx: &mut Context<P>) {
+        let Ok(from) = self.settings.nodes.binary_search(&from) else { return };
+        self.gossip.handle_message(from as u16, message, ctx.monotonic(), &mut self.actions);
+        self.carry_out(ctx);
     }
 
-    fn merge<P: RingHost>(&mut self, digests: &[Digest], ctx: &mut Context<P>) {
-        let mut verdicts = std::mem::take(&mut self.verdicts);
-        self.gossip.merge(digests, ctx.monotonic(), &mut verdicts);
-        self.report(&mut verdicts, ctx);
-        self.verdicts = verdicts;
-    }
-
-    fn report<P: RingHost>(&self, verdicts: &mut Vec<Verdict>, ctx: &mut Context<P>) {
-        for verdict in verdicts.drain(..) {
-            let (node, peer) = (ctx.id(), self.settings.nodes[verdict.peer as usize]);
-            ctx.output(if verdict.alive {
-                RingEvent::Trusted { node, peer }
-            } else {
-                RingEvent::Convicted { node, peer }
-            });
+    fn carry_out<P: RingHost>(&mut self, ctx: &mut Context<P>) {
+        let node_of = |member: u16| self.settings.nodes[usize::from(member)];
+        let state_bytes = self.settings.state_bytes;
+        for action in self.actions.drain(..) {
+            match action {
+                Action::Send { to, message } => {
+                    ctx.send(node_of(to), RingMessage::Gossip { message, state_bytes });
+                }
+                Action::SetTimer { after, timer } => ctx.set_timer(after, RingTimer::Membership(timer)),
+                Action::Report(change) => {
+                    let node = ctx.id();
+                    ctx.output(match change {
+                        Change::Suspected(peer) => RingEvent::Suspected { node, peer: node_of(peer) },
+                        Change::Convicted(peer) => RingEvent::Convicted { node, peer: node_of(peer) },
+                        Change::Trusted(peer) => RingEvent::Trusted { node, peer: node_of(peer) },
+                        Change::Refuted => RingEvent::Refuted { node },
+                    });
+                }
+            }
         }
     }
 }

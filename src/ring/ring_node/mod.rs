@@ -22,12 +22,12 @@ mod handoff;
 mod membership;
 mod replica;
 
-use super::gossip::{Gossip, Verdict};
 use super::hints::Hints;
+use super::membership::{Action, Membership};
 use super::message::{RingDisk, RingHost, RingTimer};
 use super::settings::{CommitLogSync, RingSettings};
 use super::speculation::Speculation;
-use crate::engine::{Context, PagedVec, PendingTable, SimDuration};
+use crate::engine::{Context, PagedVec, PendingTable};
 use crate::workload::operation::{Cell, KeyId};
 use anti_entropy::Session;
 use coordinator::Coordinated;
@@ -41,7 +41,9 @@ pub struct RingNode {
     index: u16,
     cells: PagedVec<Cell>,
     pending: PendingTable<Coordinated>,
-    gossip: Gossip,
+    gossip: Membership,
+    /// What its membership wants done; empty between events.
+    actions: Vec<Action>,
     last_timestamp: u64,
     speculation: Speculation,
     /// Reads for which one more replica was asked.
@@ -51,31 +53,29 @@ pub struct RingNode {
     session: Option<Session>,
     /// With whom trees were compared last.
     compared_last: u16,
-    verdicts: Vec<Verdict>,
 }
 
 impl RingNode {
     pub fn new(settings: Rc<RingSettings>, index: u16) -> RingNode {
-        let nodes = settings.nodes.len();
-        let expected = settings.gossip_interval + settings.gossip_interval;
         RingNode {
             cells: PagedVec::filled(Cell::default(), settings.keys.len()),
             pending: PendingTable::new(settings.request_timeout, settings.in_flight_max),
-            gossip: Gossip::new(index, nodes, Default::default(), expected, 0),
+            gossip: Membership::new(Rc::clone(&settings.membership), index),
+            actions: Vec::new(),
             settings,
             index,
             last_timestamp: 0,
             speculation: Speculation::default(),
             speculations: 0,
-            hints: Hints::new(nodes),
+            hints: Hints::default(),
             handoff_armed: false,
             session: None,
             compared_last: index,
-            verdicts: Vec::new(),
         }
     }
 
-    pub fn gossip(&self) -> &Gossip {
+    /// What it believes of who is there.
+    pub fn gossip(&self) -> &Membership {
         &self.gossip
     }
 
@@ -108,18 +108,12 @@ impl RingNode {
     pub fn on_start<P: RingHost>(&mut self, disk: &RingDisk, ctx: &mut Context<P>) {
         self.cells = disk.cells.clone();
         self.cells.extend_to(self.settings.keys.len(), Cell::default());
-        let expected = self.settings.gossip_interval + self.settings.gossip_interval;
-        let generation = ctx.local_time() / 1_000_000;
-        let nodes = self.settings.nodes.len();
-        self.gossip = Gossip::new(self.index, nodes, ctx.monotonic(), expected, generation);
         self.hints = disk.hints.clone().unwrap_or_default();
-        self.hints.restarted(nodes, ctx.monotonic());
+        self.hints.restarted(self.settings.nodes.len(), ctx.monotonic());
         self.arm_handoff(ctx);
         self.arm_anti_entropy(ctx);
         self.arm_purge(ctx);
-        // Rounds of different nodes fall on different moments.
-        let first = SimDuration((self.settings.gossip_interval.0 as f64 * ctx.random().unit()) as u64);
-        ctx.set_timer(first, RingTimer::GossipRound);
+        self.begin_gossip(ctx);
         if let CommitLogSync::Interval(interval) = self.settings.commit_log_sync {
             ctx.set_timer(interval, RingTimer::Sync);
         }
@@ -127,7 +121,7 @@ impl RingNode {
 
     pub fn on_timer<P: RingHost>(&mut self, timer: RingTimer, ctx: &mut Context<P>) {
         match timer {
-            RingTimer::GossipRound => self.gossip_round(ctx),
+            RingTimer::Membership(timer) => self.on_membership_timer(timer, ctx),
             RingTimer::TimeOut => self.time_out(ctx),
             RingTimer::Speculate { ticket } => self.speculate(ticket, ctx),
             RingTimer::Handoff => self.hand_off(ctx),

@@ -4,7 +4,9 @@ use super::Checked;
 use super::clusters::{disk, interval, machine, up_to_another};
 use super::range::{between, distribution, positive_up_to, whole};
 use crate::measure::prices::PriceSheet;
+use crate::scenario::error::ScenarioError;
 use crate::scenario::limits::*;
+use crate::scenario::schema::{FailureDetectionSection, GossipPeers, GossipSection, SwimSection};
 use crate::scenario::schema::{RingSection, SyncPolicy};
 
 pub(super) fn check(path: &str, ring: &RingSection, prices: &PriceSheet) -> Checked {
@@ -28,9 +30,8 @@ pub(super) fn check(path: &str, ring: &RingSection, prices: &PriceSheet) -> Chec
         distribution(&at("anti_entropy.key_service"), &anti_entropy.key_service)?;
     }
     between(&at("gc_grace_ms"), ring.gc_grace_ms, TIMEOUT_MS_MIN, GC_GRACE_MS_MAX)?;
-    interval(&at("gossip.interval_ms"), ring.gossip.interval_ms)?;
-    whole(&at("gossip.neighbours"), ring.gossip.neighbours, 1, NEIGHBOURS_MAX)?;
-    positive_up_to(&at("gossip.phi_threshold"), ring.gossip.phi_threshold, PHI_THRESHOLD_MAX)?;
+    gossip(&at("gossip"), &ring.gossip, ring.nodes)?;
+    failure_detection(&at("failure_detection"), &ring.failure_detection)?;
     sync(&at("commit_log_sync"), ring.commit_log_sync)?;
     between(&at("request_timeout_ms"), ring.request_timeout_ms, TIMEOUT_MS_MIN, SPAN_MS_MAX)?;
     whole(&at("in_flight_max"), ring.in_flight_max, 1, IN_FLIGHT_MAX)?;
@@ -54,6 +55,57 @@ pub(super) fn check(path: &str, ring: &RingSection, prices: &PriceSheet) -> Chec
         if let Some(delay) = delay {
             distribution(&at(field), delay)?;
         }
+    }
+    Ok(())
+}
+
+fn gossip(path: &str, gossip: &GossipSection, nodes: u32) -> Checked {
+    let at = |field: &str| format!("{path}.{field}");
+    interval(&at("interval_ms"), gossip.interval_ms)?;
+    whole(&at("neighbours"), gossip.neighbours, 1, NEIGHBOURS_MAX)?;
+    whole(&at("fan_out"), gossip.fan_out, 1, FAN_OUT_MAX)?;
+    if gossip.peers == GossipPeers::Neighbours {
+        up_to_another(&at("fan_out"), gossip.fan_out, "neighbours", gossip.neighbours)?;
+    }
+    whole(&at("seeds"), gossip.seeds, 0, RING_NODES_MAX)?;
+    if gossip.seeds > nodes {
+        up_to_another(&at("seeds"), gossip.seeds, "nodes", nodes)?;
+    }
+    Ok(())
+}
+
+fn failure_detection(path: &str, detection: &FailureDetectionSection) -> Checked {
+    match detection {
+        FailureDetectionSection::PhiAccrual(phi) => {
+            let at = |field: &str| format!("{path}.phi_accrual.{field}");
+            positive_up_to(&at("threshold"), phi.threshold, PHI_THRESHOLD_MAX)?;
+            whole(&at("window"), phi.window, 1, WINDOW_MAX)
+        }
+        FailureDetectionSection::TimeOut(time_out) => {
+            between(&format!("{path}.time_out.after_ms"), time_out.after_ms, TIMEOUT_MS_MIN, SPAN_MS_MAX)
+        }
+        FailureDetectionSection::Swim(swim) => self::swim(&format!("{path}.swim"), swim),
+    }
+}
+
+fn swim(path: &str, swim: &SwimSection) -> Checked {
+    let at = |field: &str| format!("{path}.{field}");
+    interval(&at("period_ms"), swim.period_ms)?;
+    between(&at("timeout_ms"), swim.timeout_ms, TIMEOUT_MS_MIN, INTERVAL_MS_MAX)?;
+    if swim.timeout_ms > swim.period_ms {
+        let problem = format!(
+            "is {}; it must be at most `period_ms`, which is {}: by then others were asked",
+            swim.timeout_ms, swim.period_ms
+        );
+        return Err(ScenarioError::wrong(at("timeout_ms"), problem));
+    }
+    whole(&at("indirect"), swim.indirect, 0, INDIRECT_MAX)?;
+    for (field, multiplier) in [
+        ("suspicion_multiplier", swim.suspicion_multiplier),
+        ("suspicion_max_multiplier", swim.suspicion_max_multiplier),
+        ("retransmit_multiplier", swim.retransmit_multiplier),
+    ] {
+        whole(&at(field), multiplier, 1, SWIM_MULTIPLIER_MAX)?;
     }
     Ok(())
 }
