@@ -349,7 +349,12 @@ impl Membership {
             heard.filter(|node| *node != own && is_alive(*node)).collect()
         };
         overlay.keep_alive(is_alive, members, random);
-        let mut known = if settings.with_everybody { members() } else { Vec::new() };
+        let mut known: Vec<u16> = overlay.now().collect();
+        if settings.with_everybody {
+            // A neighbour that was never heard of is known from joining.
+            known.retain(|node| gossip.rumour(*node).is_none());
+            known.extend(members());
+        }
         if known.is_empty() {
             known = overlay.now().collect();
         }

@@ -14,9 +14,10 @@ use faultline::scenario::fault::{FaultSpec, ScheduledFault, Selector};
 use faultline::scenario::names::seats;
 use faultline::scenario::schema::{
     AntiEntropySection, BackupsSection, BufferPoolSection, BufferingSection, ChecksSection,
-    CircuitBreakerSection, ClusterSection, FencingMode, HintedHandoffSection, LogSyncPolicy, NetworkSection,
-    ReadFrom, ReadRepairMode, ReadReplicas, ReplicationMode, RetriesSection, RingSection, Scenario,
-    ShardRange, SqlSection, SyncPolicy, WorkloadSection,
+    CircuitBreakerSection, ClusterSection, FailureDetectionSection, FencingMode, GossipMode, GossipPeers,
+    HintedHandoffSection, LogSyncPolicy, NetworkSection, PhiAccrualSection, ProbeOrder, ReadFrom,
+    ReadRepairMode, ReadReplicas, ReplicationMode, RetriesSection, RingSection, Scenario, ShardRange,
+    SqlSection, SwimSection, SyncPolicy, TimeOutSection, WorkloadSection,
 };
 use faultline::session::Session;
 use faultline::workload::operation::{Cause, Outcome};
@@ -108,6 +109,7 @@ fn draw_scenario(seed: u64) -> Scenario {
     scenario.faults = (0..faults).map(|_| draw_fault(&mut dice, &scenario)).collect();
     draw_operations(&mut dice, &mut scenario);
     draw_quorums(&mut dice, &mut scenario);
+    draw_membership(seed, &mut scenario);
     scenario
 }
 
@@ -134,6 +136,42 @@ fn draw_quorums(dice: &mut Dice, scenario: &mut Scenario) {
         ring.anti_entropy =
             Some(AntiEntropySection { interval_ms, depth: 6, ..AntiEntropySection::default() });
     }
+}
+
+/// How the ring gossips and judges; from dice of its own, so that all else stays as it was drawn.
+fn draw_membership(seed: u64, scenario: &mut Scenario) {
+    let mut dice = Dice(Stream::new(seed, Purpose::Swarm, 2));
+    let ClusterSection::GossipRing(ring) = &mut scenario.clusters[1] else { return };
+    let gossip = &mut ring.gossip;
+    gossip.mode = [GossipMode::Push, GossipMode::Pull, GossipMode::PushPull][dice.below(3) as usize];
+    gossip.delta = dice.one_in(2);
+    gossip.interval_ms = dice.between(50.0, 400.0);
+    gossip.neighbours = 2 + dice.below(2);
+    gossip.fan_out = 1 + dice.below(gossip.neighbours);
+    if dice.one_in(2) {
+        gossip.peers = GossipPeers::Everybody;
+    }
+    // One way back is enough, but who is believed dead is pulled from by nobody.
+    gossip.seeds = dice.below(3);
+    gossip.unreachable = gossip.seeds == 0 || gossip.mode == GossipMode::Pull || dice.one_in(2);
+    // Patient enough that nobody healthy is convicted for being quiet for a moment.
+    ring.failure_detection = match dice.below(4) {
+        0 => FailureDetectionSection::TimeOut(TimeOutSection {
+            after_ms: gossip.interval_ms * dice.between(25.0, 40.0),
+        }),
+        1 => FailureDetectionSection::PhiAccrual(PhiAccrualSection {
+            threshold: dice.between(8.0, 12.0),
+            window: 100 + dice.below(1_000),
+        }),
+        _ => FailureDetectionSection::Swim(SwimSection {
+            period_ms: dice.between(300.0, 1_000.0),
+            timeout_ms: dice.between(50.0, 300.0),
+            indirect: dice.below(4),
+            order: if dice.one_in(2) { ProbeOrder::Random } else { ProbeOrder::RoundRobin },
+            lifeguard: dice.one_in(2),
+            ..SwimSection::default()
+        }),
+    };
 }
 
 /// What an operator does meanwhile.
