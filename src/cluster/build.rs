@@ -1,6 +1,5 @@
 //! Builds a world from a cluster's part of a scenario.
 
-use super::message::{CLASS_REQUEST, CLASS_RESPONSE};
 use super::role::Role;
 use super::sql_settings::sql_settings;
 use crate::engine::machine::CORES_UNLIMITED;
@@ -16,8 +15,8 @@ use crate::ring::settings::{CommitLogSync, RingSettings};
 use crate::ring::token_ring::TokenRing;
 use crate::scenario::names::{Seat, seats};
 use crate::scenario::schema::{
-    ClusterSection, DiskSection, MachineSection, PayloadBytes, ReadFrom, RingSection, Scenario, SqlSection,
-    SyncPolicy, WorkloadSection,
+    ClusterSection, DiskSection, LegDelays, MachineSection, PayloadBytes, ReadFrom, RingSection, Scenario,
+    SqlSection, SyncPolicy, WorkloadSection,
 };
 use crate::sql::backup_store::BackupStore;
 use crate::sql::config_service::ConfigService;
@@ -121,7 +120,7 @@ fn build_sql(
             (node_spec(scenario, section, *seat, machine, &sql.disk, 0), role)
         })
         .collect();
-    let world = World::new(seed, network(scenario, &[]), nodes);
+    let world = World::new(seed, network(scenario), nodes);
     Built { seats, world, ring: None, neighbours: Vec::new(), map: Some(map) }
 }
 
@@ -170,12 +169,6 @@ fn build_ring(
         gossip_service: ring.gossip_service.clone(),
     });
     let clients = client_settings(scenario, nodes, false);
-    let legs = [
-        (CLASS_WRITE_REQUEST, &ring.legs.write_request),
-        (CLASS_WRITE_ACKNOWLEDGEMENT, &ring.legs.write_acknowledgement),
-        (CLASS_READ_REQUEST, &ring.legs.read_request),
-        (CLASS_READ_RESPONSE, &ring.legs.read_response),
-    ];
     let nodes = seats
         .iter()
         .map(|seat| match *seat {
@@ -191,7 +184,7 @@ fn build_ring(
             }
         })
         .collect();
-    let world = World::new(seed, network(scenario, &legs), nodes);
+    let world = World::new(seed, with_legs(network(scenario), &ring.legs), nodes);
     Built { seats, world, ring: Some(token_ring), neighbours: known, map: None }
 }
 
@@ -237,7 +230,7 @@ fn clock_offset_ns(offset: &Distribution, seed: u64, name: &str) -> i64 {
     if stream.chance(0.5) { -size } else { size }
 }
 
-fn network(scenario: &Scenario, legs: &[(u8, &Option<Distribution>)]) -> NetworkSpec {
+fn network(scenario: &Scenario) -> NetworkSpec {
     let section = &scenario.network;
     let zones = scenario.zones.len();
     let region = |zone: usize| scenario.region_of_zone(zone as u8);
@@ -247,19 +240,31 @@ fn network(scenario: &Scenario, legs: &[(u8, &Option<Distribution>)]) -> Network
         (false, false) => section.cross_region.clone(),
     };
     let delays = (0..zones * zones).map(|at| delay(at / zones, at % zones)).collect();
-    let mut class_delays = vec![None; usize::from(FIRST_CLASS) + 8];
-    for (class, delay) in legs {
-        class_delays[usize::from(*class)] = (*delay).clone();
-    }
-    debug_assert!(class_delays[usize::from(CLASS_REQUEST.max(CLASS_RESPONSE))].is_none());
     NetworkSpec {
         zones,
         regions: (0..zones).map(region).collect(),
         delays,
         local_delay: Distribution::constant_ms(0.0),
-        class_delays,
+        class_delays: Vec::new(),
+        class_zone_extras: Vec::new(),
         loss: section.loss,
         bandwidth: section.bandwidth_mbit_per_s.map(|mbit| mbit / 8_000.0),
         stream_timeout: SimDuration::from_ms_f64(section.stream_timeout_ms),
     }
+}
+
+/// A network on which the legs of a quorum operation have delays of their own.
+fn with_legs(network: NetworkSpec, legs: &LegDelays) -> NetworkSpec {
+    let mut class_delays = vec![None; usize::from(FIRST_CLASS) + 8];
+    let mut class_zone_extras = class_delays.clone();
+    for (class, delay) in [
+        (CLASS_WRITE_REQUEST, &legs.write_request),
+        (CLASS_WRITE_ACKNOWLEDGEMENT, &legs.write_acknowledgement),
+        (CLASS_READ_REQUEST, &legs.read_request),
+        (CLASS_READ_RESPONSE, &legs.read_response),
+    ] {
+        class_delays[usize::from(class)] = delay.clone();
+        class_zone_extras[usize::from(class)] = legs.cross_zone_extra.clone();
+    }
+    NetworkSpec { class_delays, class_zone_extras, ..network }
 }

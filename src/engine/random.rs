@@ -48,6 +48,8 @@ pub enum Purpose {
     Token = 15,
     /// Options of a swarm run.
     Swarm = 16,
+    /// How long after a write a client reads it.
+    Probe = 17,
 }
 
 /// A random stream.

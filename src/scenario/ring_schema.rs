@@ -102,6 +102,9 @@ pub struct LegDelays {
     /// Replica to coordinator, with the value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read_response: Option<Distribution>,
+    /// On top of each of the four, where coordinator and replica stand in different zones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cross_zone_extra: Option<Distribution>,
 }
 
 impl LegDelays {

@@ -156,7 +156,8 @@ fn everything() -> Value {
         "clusters": [
             {"sharded_sql": {"binlog_sync": {"every_ms": 10.0}}},
             {"gossip_ring": {"legs": {
-                "write_request": one, "write_acknowledgement": one, "read_request": one, "read_response": one}}},
+                "write_request": one, "write_acknowledgement": one, "read_request": one, "read_response": one,
+                "cross_zone_extra": one}}},
         ],
         "faults": faults,
         "checks": {"lost_acknowledged_writes_max": 1, "stale_reads_max": 1, "latency_ms_p99_max": 1.0, "success_share_min": 0.5},
