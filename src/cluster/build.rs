@@ -11,12 +11,12 @@ use crate::ring::message::{
     CLASS_READ_REQUEST, CLASS_READ_RESPONSE, CLASS_WRITE_ACKNOWLEDGEMENT, CLASS_WRITE_REQUEST, FIRST_CLASS,
 };
 use crate::ring::ring_node::RingNode;
-use crate::ring::settings::{CommitLogSync, RingSettings};
+use crate::ring::settings::{CommitLogSync, Contact, RingSettings};
 use crate::ring::token_ring::TokenRing;
 use crate::scenario::names::{Seat, seats};
 use crate::scenario::schema::{
-    ClusterSection, DiskSection, LegDelays, MachineSection, PayloadBytes, ReadFrom, RingSection, Scenario,
-    SqlSection, SyncPolicy, WorkloadSection,
+    ClusterSection, ContactPolicy, DiskSection, LegDelays, MachineSection, PayloadBytes, ReadFrom,
+    RingSection, Scenario, SqlSection, SyncPolicy, WorkloadSection,
 };
 use crate::sql::backup_store::BackupStore;
 use crate::sql::config_service::ConfigService;
@@ -154,6 +154,10 @@ fn build_ring(
         n: ring.n as usize,
         r: ring.r as usize,
         w: ring.w as usize,
+        contact: match ring.contact {
+            ContactPolicy::All => Contact::All,
+            ContactPolicy::Quorum => Contact::Quorum,
+        },
         gossip_interval: SimDuration::from_ms_f64(ring.gossip.interval_ms),
         phi_threshold: ring.gossip.phi_threshold,
         read_repair: ring.read_repair,

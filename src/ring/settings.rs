@@ -13,6 +13,16 @@ pub enum CommitLogSync {
     Interval(SimDuration),
 }
 
+/// Which replicas of a key a coordinator sends an operation to, of those that it believes alive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Contact {
+    /// All of them; it answers after the first R or W answers (Dynamo, Riak, Cassandra's writes).
+    All,
+    /// R or W of them, drawn at random for each operation. A replica that is not asked to write never gets
+    /// the value but by read repair (quorum systems that do not expand).
+    Quorum,
+}
+
 /// Shared by every node of one ring.
 #[derive(Clone)]
 pub struct RingSettings {
@@ -25,6 +35,7 @@ pub struct RingSettings {
     pub n: usize,
     pub r: usize,
     pub w: usize,
+    pub contact: Contact,
     pub gossip_interval: SimDuration,
     pub phi_threshold: f64,
     pub read_repair: bool,

@@ -24,6 +24,8 @@ pub struct RingSection {
     pub r: u32,
     /// Acknowledgements that a write waits for.
     pub w: u32,
+    /// Which replicas an operation is sent to. Default: all.
+    pub contact: ContactPolicy,
     /// How nodes learn of each other.
     pub gossip: GossipSection,
     /// Whether a read that saw different versions writes the newest back.
@@ -63,6 +65,7 @@ impl Default for RingSection {
             n: 3,
             r: 1,
             w: 1,
+            contact: ContactPolicy::All,
             gossip: GossipSection::default(),
             read_repair: true,
             commit_log_sync: SyncPolicy::EveryMs(1_000.0),
@@ -85,7 +88,23 @@ impl Default for RingSection {
     }
 }
 
+/// Which replicas of a key a coordinator sends an operation to, of those that it believes alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ContactPolicy {
+    /// All of them; the first R or W answers count.
+    All,
+    /// R or W of them, drawn for each operation: a replica that is not asked never gets the write, but by
+    /// read repair.
+    Quorum,
+}
+
 /// Message legs of a quorum operation, each with a delay of its own.
+///
+/// Published models of partial quorums draw each leg from a distribution of its own, alike for all replicas.
+/// A ring over data centres is a zone for each of them, and a shift of all legs that are not local: clients
+/// pick a coordinator at random for each operation, and its zone is where the operation is local.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]

@@ -292,6 +292,7 @@ fn its_kinds_are_those_that_the_program_reads() {
         ("Distribution", "/network", "same_zone"),
         ("LogSyncPolicy", "/clusters/0/sharded_sql", "binlog_sync"),
         ("SyncPolicy", "/clusters/1/gossip_ring", "commit_log_sync"),
+        ("ContactPolicy", "/clusters/1/gossip_ring", "contact"),
         ("ReplicationMode", "/clusters/0/sharded_sql", "replication"),
         ("FencingMode", "/clusters/0/sharded_sql/failover", "fencing"),
         ("ReadFrom", "/clusters/0/sharded_sql", "reads"),

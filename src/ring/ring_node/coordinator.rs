@@ -30,8 +30,9 @@ impl RingNode {
         let settings = Rc::clone(&self.settings);
         let replicas = settings.ring.replicas(settings.keys.token(request.key));
         let needed = if request.is_write() { settings.w } else { settings.r };
-        let alive = replicas.iter().filter(|replica| self.gossip.believes_alive(**replica)).count();
-        if alive < needed {
+        let contacted = self.contacted(replicas, needed, ctx.random());
+        let asked = contacted.count_ones() as usize;
+        if asked < needed {
             ctx.send(client, Response::failed(request.id, Cause::TooFewReplicas));
             return;
         }
@@ -43,7 +44,7 @@ impl RingNode {
             is_write: request.is_write(),
             newest,
             needed: needed as u8,
-            asked: alive as u8,
+            asked: asked as u8,
             answered: 0,
             responded: false,
             replies: [(NodeId(0), 0); REPLICAS_MAX],
@@ -55,7 +56,7 @@ impl RingNode {
         if let Some(at) = self.pending.arm() {
             ctx.set_timer_at(at, RingTimer::TimeOut);
         }
-        for replica in replicas.iter().filter(|replica| self.gossip.believes_alive(**replica)) {
+        for (_, replica) in replicas.iter().enumerate().filter(|(place, _)| contacted >> place & 1 == 1) {
             let to = settings.nodes[*replica as usize];
             if request.is_write() {
                 ctx.send(to, RingMessage::Write { ticket, key: request.key, cell: newest });

@@ -2,7 +2,8 @@
 //!
 //! Models a Dynamo-style node (DeCandia et al., SOSP 2007; Cassandra): any node
 //! coordinates; an operation is sent to all N replicas that the coordinator
-//! believes alive, and answered after R or W of them; the newest version wins,
+//! believes alive (or, set so, to R or W of them, drawn each time), and answered
+//! after R or W of them; the newest version wins,
 //! by the coordinator's wall clock (last-write-wins); a read that saw different
 //! versions brings the older replicas up to date in the background. A
 //! coordinator that believes fewer than R or W replicas alive refuses at once.
@@ -13,6 +14,7 @@
 //! quorums, digest reads: a replica that missed a write gets it by read repair
 //! or not at all.
 
+mod contact;
 mod coordinator;
 mod membership;
 mod replica;
