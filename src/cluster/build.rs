@@ -27,6 +27,7 @@ use crate::sql::shard_proxy::ShardProxy;
 use crate::workload::client::{Client, ClientSettings};
 use crate::workload::generator::{Generated, Generator, QueryShares, Source, Traffic};
 use crate::workload::keys::KeySpace;
+use crate::workload::probe::ProbeSettings;
 use crate::workload::recorded::Recording;
 use crate::workload::zipf::Zipf;
 use std::rc::Rc;
@@ -205,6 +206,10 @@ fn client_settings(scenario: &Scenario, endpoints: Vec<NodeId>, sends_session: b
         sends_session,
         timeout: SimDuration::from_ms_f64(scenario.workload.timeout_ms),
         in_flight_max: scenario.workload.in_flight_max as usize,
+        probes: scenario.workload.probes.as_ref().map(|probes| ProbeSettings {
+            listed: probes.at_ms.iter().map(|ms| SimDuration::from_ms_f64(*ms)).collect(),
+            searching: probes.searching,
+        }),
     })
 }
 

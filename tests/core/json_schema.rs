@@ -152,7 +152,7 @@ fn everything() -> Value {
         "version": 1, "name": "everything", "title": "Everything", "question": "All of it?", "try": ["It."],
         "seed": 7, "duration_ms": 3_600_000.0, "zones": ["a", "b"],
         "network": {"same_zone": {"mixture": distributions}, "bandwidth_mbit_per_s": 100.0},
-        "workload": {"rate_per_s": 10.0, "payload_bytes": [1, 2]},
+        "workload": {"rate_per_s": 10.0, "payload_bytes": [1, 2], "probes": {"at_ms": [0.0, 1.0]}},
         "clusters": [
             {"sharded_sql": {"binlog_sync": {"every_ms": 10.0}}},
             {"gossip_ring": {"legs": {

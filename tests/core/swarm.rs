@@ -14,8 +14,8 @@ use faultline::scenario::fault::{FaultSpec, ScheduledFault, Selector};
 use faultline::scenario::names::seats;
 use faultline::scenario::schema::{
     BackupsSection, BufferPoolSection, BufferingSection, ChecksSection, CircuitBreakerSection,
-    ClusterSection, FencingMode, LogSyncPolicy, NetworkSection, ReadFrom, ReplicationMode, RetriesSection,
-    RingSection, Scenario, ShardRange, SqlSection, SyncPolicy, WorkloadSection,
+    ClusterSection, FencingMode, LogSyncPolicy, NetworkSection, ProbesSection, ReadFrom, ReplicationMode,
+    RetriesSection, RingSection, Scenario, ShardRange, SqlSection, SyncPolicy, WorkloadSection,
 };
 use faultline::session::Session;
 use faultline::workload::operation::{Cause, Outcome};
@@ -96,6 +96,7 @@ fn draw_scenario(seed: u64) -> Scenario {
             payload_bytes: Default::default(),
             timeout_ms: 1_000.0,
             in_flight_max: 1_024,
+            probes: seed.is_multiple_of(4).then(ProbesSection::default),
         },
         clusters: vec![ClusterSection::ShardedSql(Box::new(sql)), ClusterSection::GossipRing(Box::new(ring))],
         faults: Vec::new(),
