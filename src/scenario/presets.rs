@@ -40,6 +40,8 @@ pub const PRESETS: &[Preset] = &[
     preset!("hot-shard-split"),
     preset!("schema-change"),
     preset!("backup-restore"),
+    preset!("pbs-lnkd-ssd"),
+    preset!("pbs-lnkd-disk"),
 ];
 
 /// The preset with this name.

@@ -14,6 +14,7 @@ mod engine_random;
 mod json_schema;
 mod layers;
 mod links;
+mod pbs;
 mod presets;
 mod prices;
 mod probe;
