@@ -147,6 +147,7 @@ fn mm1() -> Measured {
         delays: vec![Distribution::constant_ms(0.0)],
         local_delay: Distribution::constant_ms(0.0),
         class_delays: Vec::new(),
+        class_zone_extras: Vec::new(),
         loss: 0.0,
         bandwidth: None,
         stream_timeout: SimDuration::from_ms(10_000),

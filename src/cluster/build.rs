@@ -1,6 +1,5 @@
 //! Builds a world from a cluster's part of a scenario.
 
-use super::message::{CLASS_REQUEST, CLASS_RESPONSE};
 use super::ring_membership::{membership_settings, state_bytes};
 use super::role::Role;
 use super::sql_settings::sql_settings;
@@ -13,12 +12,13 @@ use crate::ring::message::{
     CLASS_READ_REQUEST, CLASS_READ_RESPONSE, CLASS_WRITE_ACKNOWLEDGEMENT, CLASS_WRITE_REQUEST, FIRST_CLASS,
 };
 use crate::ring::ring_node::RingNode;
-use crate::ring::settings::{AntiEntropy, CommitLogSync, HintedHandoff, ReadRepair, RingSettings};
+use crate::ring::settings::{AntiEntropy, Asked, CommitLogSync, HintedHandoff, ReadRepair, RingSettings};
 use crate::ring::token_ring::TokenRing;
 use crate::scenario::names::{Seat, seats};
 use crate::scenario::schema::{
-    ClusterSection, DiskSection, LevelName, MachineSection, PayloadBytes, ReadFrom, ReadRepairMode,
-    ReadReplicas, RingSection, Scenario, SqlSection, SyncPolicy, WorkloadSection,
+    ClusterSection, DiskSection, LegDelays, LevelName, MachineSection, PayloadBytes, ReadFrom,
+    ReadRepairMode, ReadReplicas, RingSection, Scenario, SqlSection, SyncPolicy, WorkloadSection,
+    WriteReplicas,
 };
 use crate::sql::backup_store::BackupStore;
 use crate::sql::config_service::ConfigService;
@@ -29,6 +29,7 @@ use crate::sql::shard_proxy::ShardProxy;
 use crate::workload::client::{Client, ClientSettings, Owners};
 use crate::workload::generator::{Generated, Generator, QueryShares, Source, Traffic};
 use crate::workload::keys::KeySpace;
+use crate::workload::probe::ProbeSettings;
 use crate::workload::recorded::Recording;
 use crate::workload::zipf::Zipf;
 use std::rc::Rc;
@@ -127,7 +128,7 @@ fn build_sql(
             (node_spec(scenario, section, *seat, machine, &sql.disk, 0), role)
         })
         .collect();
-    let world = World::new(seed, network(scenario, &[]), nodes);
+    let world = World::new(seed, network(scenario), nodes);
     Built { seats, world, ring: None, neighbours: Vec::new(), map: Some(map) }
 }
 
@@ -164,7 +165,15 @@ fn build_ring(
         read_level: level(ring.read_level, ring.r),
         write_level: level(ring.write_level, ring.w),
         sloppy_quorum: ring.sloppy_quorum,
-        read_all: ring.read_from == ReadReplicas::All,
+        read_from: match ring.read_from {
+            ReadReplicas::All => Asked::All,
+            ReadReplicas::Needed => Asked::Nearest,
+            ReadReplicas::Drawn => Asked::Drawn,
+        },
+        write_to: match ring.write_to {
+            WriteReplicas::All => Asked::All,
+            WriteReplicas::Drawn => Asked::Drawn,
+        },
         digest_reads: ring.digest_reads,
         speculative_retry: ring.speculative_retry_percentile,
         hinted_handoff: ring.hinted_handoff.as_ref().map(|handoff| HintedHandoff {
@@ -201,12 +210,6 @@ fn build_ring(
         Owners::new(keys.flat_map(of_key).collect(), settings.n)
     });
     let clients = client_settings(scenario, nodes, false, owners);
-    let legs = [
-        (CLASS_WRITE_REQUEST, &ring.legs.write_request),
-        (CLASS_WRITE_ACKNOWLEDGEMENT, &ring.legs.write_acknowledgement),
-        (CLASS_READ_REQUEST, &ring.legs.read_request),
-        (CLASS_READ_RESPONSE, &ring.legs.read_response),
-    ];
     let nodes = seats
         .iter()
         .map(|seat| match *seat {
@@ -222,7 +225,7 @@ fn build_ring(
             }
         })
         .collect();
-    let world = World::new(seed, network(scenario, &legs), nodes);
+    let world = World::new(seed, with_legs(network(scenario), &ring.legs), nodes);
     Built { seats, world, ring: Some(token_ring), neighbours: known, map: None }
 }
 
@@ -259,6 +262,10 @@ fn client_settings(
         sends_session,
         timeout: SimDuration::from_ms_f64(scenario.workload.timeout_ms),
         in_flight_max: scenario.workload.in_flight_max as usize,
+        probes: scenario.workload.probes.as_ref().map(|probes| ProbeSettings {
+            listed: probes.at_ms.iter().map(|ms| SimDuration::from_ms_f64(*ms)).collect(),
+            searching: probes.searching,
+        }),
     })
 }
 
@@ -288,7 +295,7 @@ fn clock_offset_ns(offset: &Distribution, seed: u64, name: &str) -> i64 {
     if stream.chance(0.5) { -size } else { size }
 }
 
-fn network(scenario: &Scenario, legs: &[(u8, &Option<Distribution>)]) -> NetworkSpec {
+fn network(scenario: &Scenario) -> NetworkSpec {
     let section = &scenario.network;
     let zones = scenario.zones.len();
     let region = |zone: usize| scenario.region_of_zone(zone as u8);
@@ -298,19 +305,31 @@ fn network(scenario: &Scenario, legs: &[(u8, &Option<Distribution>)]) -> Network
         (false, false) => section.cross_region.clone(),
     };
     let delays = (0..zones * zones).map(|at| delay(at / zones, at % zones)).collect();
-    let mut class_delays = vec![None; usize::from(FIRST_CLASS) + 8];
-    for (class, delay) in legs {
-        class_delays[usize::from(*class)] = (*delay).clone();
-    }
-    debug_assert!(class_delays[usize::from(CLASS_REQUEST.max(CLASS_RESPONSE))].is_none());
     NetworkSpec {
         zones,
         regions: (0..zones).map(region).collect(),
         delays,
         local_delay: Distribution::constant_ms(0.0),
-        class_delays,
+        class_delays: Vec::new(),
+        class_zone_extras: Vec::new(),
         loss: section.loss,
         bandwidth: section.bandwidth_mbit_per_s.map(|mbit| mbit / 8_000.0),
         stream_timeout: SimDuration::from_ms_f64(section.stream_timeout_ms),
     }
+}
+
+/// A network on which the legs of a quorum operation have delays of their own.
+fn with_legs(network: NetworkSpec, legs: &LegDelays) -> NetworkSpec {
+    let mut class_delays = vec![None; usize::from(FIRST_CLASS) + 8];
+    let mut class_zone_extras = class_delays.clone();
+    for (class, delay) in [
+        (CLASS_WRITE_REQUEST, &legs.write_request),
+        (CLASS_WRITE_ACKNOWLEDGEMENT, &legs.write_acknowledgement),
+        (CLASS_READ_REQUEST, &legs.read_request),
+        (CLASS_READ_RESPONSE, &legs.read_response),
+    ] {
+        class_delays[usize::from(class)] = delay.clone();
+        class_zone_extras[usize::from(class)] = legs.cross_zone_extra.clone();
+    }
+    NetworkSpec { class_delays, class_zone_extras, ..network }
 }

@@ -1,8 +1,8 @@
 //! The network: what delays, loses, holds back or delivers a message.
 //!
 //! Delays are drawn per link (ordered pair of nodes), from the distribution of
-//! the pair of zones or, where a message class has its own, from that. Three
-//! transports ([`Transport`]): a *stream* keeps order and retransmits what is
+//! the pair of zones or, where a message class has its own, from that; a class
+//! can take longer between zones. Three transports ([`Transport`]): a *stream* keeps order and retransmits what is
 //! lost, a *pooled* connection is as reliable but one of many, a *datagram* is
 //! on its own.
 //!
@@ -40,6 +40,8 @@ pub struct NetworkSpec {
     pub local_delay: Distribution,
     /// By message class; overrides all the others where it is there.
     pub class_delays: Vec<Option<Distribution>>,
+    /// By message class; a further delay where the two nodes stand in different zones.
+    pub class_zone_extras: Vec<Option<Distribution>>,
     /// Each message is lost with this probability.
     pub loss: f64,
     /// Per link; none is unlimited. Bytes per nanosecond (1 Gbit/s is 0.125).
@@ -205,7 +207,11 @@ impl<M: Message> Network<M> {
             _ if from == to => &self.spec.local_delay,
             _ => &self.spec.delays[zone_from as usize * self.spec.zones + zone_to as usize],
         };
-        leaves + distribution.sample(&mut place.delay)
+        let arrives = leaves + distribution.sample(&mut place.delay);
+        match self.spec.class_zone_extras.get(class as usize) {
+            Some(Some(extra)) if zone_from != zone_to => arrives + extra.sample(&mut place.delay),
+            _ => arrives,
+        }
     }
 
     /// When a message of the link's stream that would arrive at `arrives` is let

@@ -50,6 +50,8 @@ pub enum Purpose {
     Swarm = 16,
     /// Whom a node knows when it joins.
     Overlay = 17,
+    /// How long after a write a client reads it.
+    Probe = 18,
 }
 
 /// A random stream.

@@ -7,6 +7,7 @@ pub mod prices;
 pub mod recorder;
 pub mod restores;
 pub mod summary;
+pub mod visibility;
 
 pub use cost::Cost;
 pub use latency::LatencySummary;

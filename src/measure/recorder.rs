@@ -2,6 +2,7 @@
 
 use super::latency::Latencies;
 use super::restores::Restores;
+use super::visibility::Visibility;
 use crate::check::durability::{Errant, PromotionLedger};
 use crate::check::history::{HISTORY_MAX, Operation};
 use crate::check::staleness::{AcknowledgedWrites, Stale};
@@ -106,6 +107,7 @@ pub struct Recorder {
     pub stale_versions_max: u32,
     pub errant_transactions: u64,
     pub restores: Restores,
+    pub visibility: Visibility,
     acknowledged: AcknowledgedWrites,
     /// SQL clusters only.
     promotions: Option<PromotionLedger>,
@@ -140,6 +142,7 @@ impl Recorder {
             stale_versions_max: 0,
             errant_transactions: 0,
             restores: Restores::new(shards.unwrap_or(0)),
+            visibility: Visibility::default(),
             acknowledged: AcknowledgedWrites::new(keys),
             promotions: shards.map(PromotionLedger::new),
             history: None,
@@ -216,7 +219,12 @@ impl Recorder {
     }
 
     fn judge_read(&mut self, read: &Completed) -> Option<Finding> {
-        let stale = self.acknowledged.read(read)?;
+        if let Some(probe) = &read.probe {
+            self.visibility.followed(probe, &read.result);
+        }
+        let stale = self.acknowledged.read(read);
+        self.visibility.read(stale.map_or(0, |stale| stale.versions));
+        let stale = stale?;
         self.counts.stale_reads += 1;
         self.counts.came_back += u64::from(stale.came_back);
         match read.served_by {

@@ -12,7 +12,7 @@ use crate::measure::latency::LatencySummary;
 use crate::session::Session;
 use crate::session::frames::fault_frames;
 use crate::workload::recorded::{Format, Recording, SkippedLine};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// A whole run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -75,6 +75,7 @@ pub struct ClusterReport {
     pub stale_reads_from_replica: u64,
     /// And those that returned a row which had been deleted.
     pub reads_of_deleted_rows: u64,
+    pub staleness: Staleness,
     pub lost_acknowledged_writes: u64,
     /// Of the lost ones: those that a primary acknowledged after another had been promoted.
     pub split_brain_writes: u64,
@@ -92,6 +93,27 @@ pub struct ClusterReport {
     /// None where there are no replicas that lag.
     pub replication_lag_ms_max: Option<f64>,
     pub cost: CostReport,
+}
+
+/// How soon writes become visible, and how many versions reads are behind.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Staleness {
+    /// By delay in ms: the share of the reads, sent that long after a write's acknowledgement, that return
+    /// it or a newer one. Of the delays that the scenario lists.
+    #[serde(serialize_with = "as_object")]
+    pub consistent_at_ms: Vec<(String, Option<f64>)>,
+    /// The delay from which on 99.9 % do. None if too few reads followed writes, or none did late enough.
+    pub t_visibility_ms_p999: Option<f64>,
+    /// By k: the share of all reads of one row that return one of the k latest acknowledged versions.
+    #[serde(serialize_with = "as_object")]
+    pub within_versions: Vec<(String, Option<f64>)>,
+}
+
+/// Versions back of which a report tells.
+const VERSIONS_TOLD: [usize; 5] = [1, 2, 3, 5, 10];
+
+fn as_object<S: Serializer>(entries: &[(String, Option<f64>)], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_map(entries.iter().map(|(name, value)| (name, value)))
 }
 
 /// A transaction that a returning server alone had.
@@ -250,6 +272,7 @@ impl ClusterReport {
             stale_reads_from_cache: summary.stale_reads_from_cache,
             stale_reads_from_replica: summary.stale_reads_from_replica,
             reads_of_deleted_rows: summary.reads_of_deleted_rows,
+            staleness: staleness(session, run),
             lost_acknowledged_writes: summary.lost_acknowledged_writes,
             split_brain_writes: summary.split_brain_writes,
             errant_transactions: summary.errant_transactions,
@@ -266,6 +289,19 @@ impl ClusterReport {
             replication_lag_ms_max: summary.replication_lag_ms_max,
             cost: cost(summary.cost),
         }
+    }
+}
+
+fn staleness(session: &Session, run: &ClusterRun) -> Staleness {
+    let visibility = &run.recorder().visibility;
+    let probes = session.scenario().workload.probes.as_ref();
+    let listed = probes.map_or(&[][..], |probes| &probes.at_ms).iter().enumerate();
+    Staleness {
+        consistent_at_ms: listed
+            .map(|(place, ms)| (ms.to_string(), visibility.consistent_share(place)))
+            .collect(),
+        t_visibility_ms_p999: visibility.t_visibility_ms(),
+        within_versions: VERSIONS_TOLD.map(|k| (k.to_string(), visibility.within_versions_share(k))).into(),
     }
 }
 

@@ -12,7 +12,7 @@ pub struct Row {
 /// The figures of every cluster, row by row. Causes follow in a list of their own. What no cluster has is left out.
 pub fn rows(report: &RunReport) -> Vec<Row> {
     type Figure = fn(&ClusterReport) -> String;
-    let figures: [(&str, Figure); 29] = [
+    let figures: [(&str, Figure); 30] = [
         ("operations invoked", |cluster| whole(cluster.operations.invoked)),
         ("  ok", |cluster| whole(cluster.operations.ok)),
         ("  failed", |cluster| whole(cluster.operations.failed)),
@@ -35,6 +35,9 @@ pub fn rows(report: &RunReport) -> Vec<Row> {
             if cluster.stale_reads > 0 { decimals(cluster.stale_age_ms_max, 1) } else { NONE.to_string() }
         }),
         ("  of deleted rows", |cluster| some(cluster.reads_of_deleted_rows)),
+        ("99.9 % of reads see a write after, ms", |cluster| {
+            milliseconds(cluster.staleness.t_visibility_ms_p999)
+        }),
         ("lost acknowledged writes", |cluster| whole(cluster.lost_acknowledged_writes)),
         ("  acknowledged in a split brain", |cluster| some(cluster.split_brain_writes)),
         ("errant transactions", |cluster| some(cluster.errant_transactions)),

@@ -16,6 +16,18 @@ pub enum CommitLogSync {
     Interval(SimDuration),
 }
 
+/// Which replicas of a key a coordinator sends an operation to, of those that it believes alive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Asked {
+    /// All of them; it answers after the first answers that are enough (Dynamo, Cassandra's writes).
+    All,
+    /// As many as it needs, the nearest first (Cassandra's reads).
+    Nearest,
+    /// As many as it needs, drawn for each operation. A replica that is not asked to write never gets
+    /// the value but by repair (quorum systems that do not expand).
+    Drawn,
+}
+
 /// What a read does about replicas that are behind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ReadRepair {
@@ -60,8 +72,8 @@ pub struct RingSettings {
     pub write_level: ConsistencyLevel,
     /// Whether healthy nodes stand in for replicas that are believed dead.
     pub sloppy_quorum: bool,
-    /// Whether a read asks all replicas, not only as many as it needs.
-    pub read_all: bool,
+    pub read_from: Asked,
+    pub write_to: Asked,
     /// Whether all but one replica answer a read with a digest.
     pub digest_reads: bool,
     /// The percentile of reads after which another replica is asked.

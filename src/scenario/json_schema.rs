@@ -81,6 +81,8 @@ fn ranges() -> Vec<(&'static str, &'static str, Value)> {
         ("WorkloadSection", "zipf_theta", numbers(0, ZIPF_THETA_MAX)),
         ("WorkloadSection", "timeout_ms", timeout()),
         ("WorkloadSection", "in_flight_max", numbers(1, IN_FLIGHT_MAX)),
+        ("ProbesSection", "at_ms", entries(0, PROBE_DELAYS_MAX)),
+        ("ProbesSection", "searching", numbers(0, PROBES_SEARCHING_MAX)),
         ("SqlSection", "name", characters(1, NAME_CHARS_MAX)),
         ("SqlSection", "query_proxies", numbers(1, QUERY_PROXIES_MAX)),
         ("SqlSection", "shards", entries(1, SHARDS_MAX as usize)),

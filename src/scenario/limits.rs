@@ -43,6 +43,12 @@ pub const ZIPF_THETA_MAX: f64 = 2.0;
 /// Largest payload of a write: one mebibyte.
 pub const PAYLOAD_BYTES_MAX: u32 = 1 << 20;
 pub const IN_FLIGHT_MAX: u32 = 1_000_000;
+/// Delays after a write at which it is read.
+pub const PROBE_DELAYS_MAX: usize = 16;
+/// Longest of them: one simulated minute.
+pub const PROBE_MS_MAX: f64 = 60_000.0;
+/// Searching reads after each write.
+pub const PROBES_SEARCHING_MAX: u32 = 16;
 
 pub const QUERY_PROXIES_MAX: u32 = 16;
 pub const SHARDS_MAX: u32 = 64;

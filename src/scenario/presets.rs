@@ -44,6 +44,8 @@ pub const PRESETS: &[Preset] = &[
     preset!("sloppy-hints"),
     preset!("deletes-come-back"),
     preset!("speculative-retry"),
+    preset!("pbs-lnkd-ssd"),
+    preset!("pbs-lnkd-disk"),
 ];
 
 /// The preset with this name.

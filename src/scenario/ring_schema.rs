@@ -36,6 +36,8 @@ pub struct RingSection {
     pub token_aware: bool,
     /// Which replicas a read asks.
     pub read_from: ReadReplicas,
+    /// Which replicas a write is sent to.
+    pub write_to: WriteReplicas,
     /// Whether all but one replica answer a read with a digest of the content.
     pub digest_reads: bool,
     /// A read that takes longer than this percentile of the latest asks one more replica. Cassandra's default: 99.
@@ -55,6 +57,7 @@ pub struct RingSection {
     pub failure_detection: FailureDetectionSection,
     /// What a read does about replicas that it found behind; true is background, false none.
     #[serde(deserialize_with = "read_repair")]
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(with = "ModeOrSwitch"))]
     pub read_repair: ReadRepairMode,
     /// When an acknowledged write is on disk.
     pub commit_log_sync: SyncPolicy,
@@ -96,6 +99,7 @@ impl Default for RingSection {
             sloppy_quorum: false,
             token_aware: false,
             read_from: ReadReplicas::All,
+            write_to: WriteReplicas::All,
             digest_reads: false,
             speculative_retry_percentile: None,
             hinted_handoff: None,
@@ -166,6 +170,19 @@ pub enum ReadReplicas {
     All,
     /// The nearest, as many as it needs (Cassandra).
     Needed,
+    /// As many as it needs, drawn for each read.
+    Drawn,
+}
+
+/// Which replicas a write is sent to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum WriteReplicas {
+    /// All of them, and the first acknowledgements count.
+    All,
+    /// As many as must acknowledge it, drawn for each write: another one never gets it, but by repair.
+    Drawn,
 }
 
 /// What a read does about replicas that it found behind.
@@ -182,17 +199,20 @@ pub enum ReadRepairMode {
 
 /// As it stood in older files, true or false; or a name.
 fn read_repair<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<ReadRepairMode, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Either {
-        Switch(bool),
-        Mode(ReadRepairMode),
-    }
-    Ok(match Either::deserialize(deserializer)? {
-        Either::Switch(true) => ReadRepairMode::Background,
-        Either::Switch(false) => ReadRepairMode::None,
-        Either::Mode(mode) => mode,
+    Ok(match ModeOrSwitch::deserialize(deserializer)? {
+        ModeOrSwitch::Switch(true) => ReadRepairMode::Background,
+        ModeOrSwitch::Switch(false) => ReadRepairMode::None,
+        ModeOrSwitch::Mode(mode) => mode,
     })
+}
+
+/// A mode by its name; true is background, false none.
+#[derive(Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(untagged)]
+enum ModeOrSwitch {
+    Mode(ReadRepairMode),
+    Switch(bool),
 }
 
 /// Writes that are kept for replicas that are not there.
@@ -232,6 +252,10 @@ impl Default for AntiEntropySection {
 }
 
 /// Message legs of a quorum operation, each with a delay of its own.
+///
+/// Published models of partial quorums draw each leg from a distribution of its own, alike for all replicas.
+/// A ring over data centres is a zone for each of them, and a shift of all legs that are not local: clients
+/// pick a coordinator at random for each operation, and its zone is where the operation is local.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
@@ -248,6 +272,9 @@ pub struct LegDelays {
     /// Replica to coordinator, with the value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read_response: Option<Distribution>,
+    /// On top of each of the four, where coordinator and replica stand in different zones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cross_zone_extra: Option<Distribution>,
 }
 
 impl LegDelays {

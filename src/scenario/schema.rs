@@ -177,6 +177,29 @@ pub struct WorkloadSection {
     /// Operations that one client has under way at most; above it refuses at once.
     #[serde(default = "default_in_flight")]
     pub in_flight_max: u32,
+    /// Reads that follow each acknowledged write, to see when it becomes visible; without it there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probes: Option<ProbesSection>,
+}
+
+/// Reads that follow each acknowledged write: its client reads the key again, through any endpoint.
+///
+/// They come on top of the workload's rate. `staleness` in a report is counted from them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct ProbesSection {
+    /// Delays after the acknowledgement, rising; each write is read at one of them, in turn. At most 16.
+    pub at_ms: Vec<f64>,
+    /// Further reads after each write, 0 to 16, around the delay after which one in a thousand is stale:
+    /// each client looks for it.
+    pub searching: u32,
+}
+
+impl Default for ProbesSection {
+    fn default() -> Self {
+        ProbesSection { at_ms: vec![0.0, 1.0, 5.0, 10.0, 50.0], searching: 2 }
+    }
 }
 
 /// Size of a payload.

@@ -3,6 +3,8 @@
 //! It picks one of the cluster's endpoints at random for each operation and
 //! avoids, for a while, one that did not answer in time. It does not retry: an
 //! operation that timed out may have happened, and its outcome stays unknown.
+//! If it is asked to, it reads what it wrote at some delays after the
+//! acknowledgement ([`probe`](super::probe)).
 //!
 //! Simplified: it has a machine without limits, and no connection set-up.
 
@@ -10,6 +12,7 @@ use super::generator::Generator;
 use super::operation::{
     Cause, HEADER_BYTES, KeyId, OperationId, OperationKind, Outcome, Request, Response, ServedBy, Versioned,
 };
+use super::probe::{Probe, ProbeSettings, Prober};
 use crate::engine::{Context, NodeId, PendingTable, Process, Purpose, SimDuration, SimTime, Stream, Ticket};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -28,6 +31,9 @@ pub struct ClientSettings {
     pub in_flight_max: usize,
     /// Whether reads say what this client last wrote to their key, so that they can wait for it.
     pub sends_session: bool,
+    /// Reads that follow each acknowledged write; those that are due are at most `in_flight_max`, and a
+    /// write whose reads would be more is not followed.
+    pub probes: Option<ProbeSettings>,
 }
 
 /// The endpoints that have each key, equally many of them.
@@ -59,6 +65,8 @@ pub enum ClientTimer {
     Arrival { generation: u32 },
     /// The oldest operation may have run out of time.
     TimeOut,
+    /// A read that follows a write is due; one that comes too late, after a pause, says nothing.
+    Probe { key: KeyId, probe: Probe, due: SimTime },
 }
 
 /// What a client can be told from outside.
@@ -92,6 +100,8 @@ pub struct Completed {
     pub served_by: ServedBy,
     /// The shard that executed it; zero in a cluster without shards.
     pub shard: u16,
+    /// The write that it followed, if it is a read that follows one.
+    pub probe: Option<Probe>,
 }
 
 impl ClientEvent {
@@ -122,6 +132,7 @@ struct Waiting {
     request: Request,
     invoked: SimTime,
     endpoint: u16,
+    probe: Option<Probe>,
 }
 
 /// One client process.
@@ -137,6 +148,9 @@ pub struct Client {
     /// Keys and versions of the latest acknowledged writes, if reads say so; the oldest first.
     session: VecDeque<(KeyId, u64)>,
     avoid_until: Vec<SimTime>,
+    prober: Option<Prober>,
+    /// Reads that follow a write and are not due yet.
+    probes_due: usize,
     next_number: u64,
     load_factors: Vec<f64>,
     hot_shares: Vec<f64>,
@@ -155,6 +169,8 @@ impl Client {
             session: VecDeque::new(),
             avoid_until: vec![SimTime::ZERO; settings.endpoints.len()],
             endpoint_stream: Stream::named(seed, Purpose::Endpoint, name),
+            prober: settings.probes.clone().map(|probes| Prober::new(probes, seed, name)),
+            probes_due: 0,
             settings,
             generator,
             next_number: 1,
@@ -200,6 +216,13 @@ impl Client {
             }
             ClientTimer::Arrival { .. } => {}
             ClientTimer::TimeOut => self.time_out(ctx),
+            ClientTimer::Probe { key, probe, due } => {
+                self.probes_due -= 1;
+                if due == ctx.monotonic() {
+                    let read = Request::point(self.next_id(), OperationKind::Read, key, 0);
+                    self.start(read, Some(probe), ctx);
+                }
+            }
         }
     }
 
@@ -216,6 +239,15 @@ impl Client {
         };
         if self.settings.sends_session && response.outcome.is_ok() && waiting.request.is_write() {
             self.remember_write(waiting.request.key, response.result.version);
+        }
+        if response.outcome.is_ok() {
+            match (&mut self.prober, &waiting.probe) {
+                (Some(prober), Some(probe)) => prober.learn(probe, probe.is_stale(&response.result)),
+                (Some(_), None) if waiting.request.is_write() => {
+                    self.follow(waiting.request.key, response.result, ctx);
+                }
+                _ => {}
+            }
         }
         let done = Completed {
             result: response.result,
@@ -269,20 +301,41 @@ impl Client {
         }
     }
 
-    fn invoke<P: ClientHost>(&mut self, ctx: &mut Context<P>) {
-        let hot_share = self.hot_shares.iter().copied().fold(0.0, f64::max);
-        let id = OperationId::new(self.generator.client(), self.next_number);
-        let Some(mut request) = self.generator.next_arrival(id, hot_share) else {
+    /// Lets the reads that follow a write come.
+    fn follow<P: ClientHost>(&mut self, key: KeyId, written: Versioned, ctx: &mut Context<P>) {
+        let Some(prober) = &mut self.prober else {
             return;
         };
+        if self.probes_due + prober.per_write() <= self.settings.in_flight_max {
+            self.probes_due += prober.per_write();
+            prober.draw(written, |probe| {
+                let due = ctx.monotonic() + probe.after;
+                ctx.set_timer_at(due, ClientTimer::Probe { key, probe, due });
+            });
+        }
+    }
+
+    fn next_id(&self) -> OperationId {
+        OperationId::new(self.generator.client(), self.next_number)
+    }
+
+    fn invoke<P: ClientHost>(&mut self, ctx: &mut Context<P>) {
+        let hot_share = self.hot_shares.iter().copied().fold(0.0, f64::max);
+        if let Some(request) = self.generator.next_arrival(self.next_id(), hot_share) {
+            self.start(request, None, ctx);
+        }
+    }
+
+    /// Begins an operation that has the next number.
+    fn start<P: ClientHost>(&mut self, mut request: Request, probe: Option<Probe>, ctx: &mut Context<P>) {
         self.next_number += 1;
         if self.settings.sends_session && request.kind == OperationKind::Read {
             let own = self.session.iter().rev().find(|(key, _)| *key == request.key);
             request.after = own.map_or(0, |(_, version)| *version);
         }
-        ctx.output(ClientEvent::Invoked { id, kind: request.kind, key: request.key });
+        ctx.output(ClientEvent::Invoked { id: request.id, kind: request.kind, key: request.key });
         let endpoint = self.pick_endpoint(request.key, ctx.monotonic());
-        let waiting = Waiting { request, invoked: ctx.monotonic(), endpoint };
+        let waiting = Waiting { request, invoked: ctx.monotonic(), endpoint, probe };
         match self.pending.insert(ctx.monotonic(), waiting) {
             Ok(ticket) => {
                 self.tickets.push_back(ticket);
@@ -358,6 +411,7 @@ impl Client {
             endpoint: self.settings.endpoints[waiting.endpoint as usize],
             served_by: ServedBy::default(),
             shard: 0,
+            probe: waiting.probe,
         }
     }
 }

@@ -4,5 +4,6 @@ pub mod client;
 pub mod generator;
 pub mod keys;
 pub mod operation;
+pub mod probe;
 pub mod recorded;
 pub mod zipf;

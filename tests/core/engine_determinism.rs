@@ -212,6 +212,7 @@ fn chatter(seed: u64) -> World<Chatter> {
         delays: vec![exponential(5.0), across.clone(), across, exponential(5.0)],
         local_delay: Distribution::constant_ms(0.01),
         class_delays: Vec::new(),
+        class_zone_extras: Vec::new(),
         loss: 0.01,
         bandwidth: Some(0.125),
         stream_timeout: SimDuration::from_ms(100),

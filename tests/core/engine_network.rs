@@ -81,6 +81,21 @@ fn a_class_with_a_delay_of_its_own_takes_that_between_any_nodes() {
 }
 
 #[test]
+fn a_class_can_take_longer_between_zones() {
+    let network = NetworkSpec {
+        class_delays: vec![Some(Distribution::constant_ms(3.0))],
+        class_zone_extras: vec![Some(Distribution::constant_ms(75.0))],
+        ..zone_delays()
+    };
+    let mut lab = Laboratory::on(network, in_two_zones());
+    for to in [A, B, C] {
+        lab.send(A, to, datagram(1));
+    }
+    lab.run_until_ms(100);
+    assert_eq!([A, B, C].map(|to| lab.notes_to(to)[0].0), [3.0, 3.0, 78.0]);
+}
+
+#[test]
 fn a_stream_keeps_its_order_where_delays_vary_and_the_others_need_not() {
     for transport in [Transport::Stream, Transport::Pooled, Transport::Datagram] {
         let delay = Distribution::Exponential(Exponential { rate_per_ms: 0.1 });

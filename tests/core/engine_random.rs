@@ -21,7 +21,7 @@ const ERRORS_ALLOWED: f64 = 4.5;
 /// How likely a right distribution may fail the test, over all seeds.
 const ALPHA: f64 = 1e-6;
 
-const PURPOSES: [Purpose; 16] = [
+const PURPOSES: [Purpose; 17] = [
     Purpose::Arrival,
     Purpose::Key,
     Purpose::Kind,
@@ -38,6 +38,7 @@ const PURPOSES: [Purpose; 16] = [
     Purpose::Clock,
     Purpose::Token,
     Purpose::Swarm,
+    Purpose::Probe,
 ];
 
 // ---------------------------------------------------------------------------

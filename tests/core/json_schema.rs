@@ -152,11 +152,12 @@ fn everything() -> Value {
         "version": 1, "name": "everything", "title": "Everything", "question": "All of it?", "try": ["It."],
         "seed": 7, "duration_ms": 3_600_000.0, "zones": ["a", "b"],
         "network": {"same_zone": {"mixture": distributions}, "bandwidth_mbit_per_s": 100.0},
-        "workload": {"rate_per_s": 10.0, "payload_bytes": [1, 2]},
+        "workload": {"rate_per_s": 10.0, "payload_bytes": [1, 2], "probes": {"at_ms": [0.0, 1.0]}},
         "clusters": [
             {"sharded_sql": {"binlog_sync": {"every_ms": 10.0}}},
             {"gossip_ring": {"legs": {
-                "write_request": one, "write_acknowledgement": one, "read_request": one, "read_response": one}}},
+                "write_request": one, "write_acknowledgement": one, "read_request": one, "read_response": one,
+                "cross_zone_extra": one}}},
             {"gossip_ring": {"name": "Timed", "failure_detection": {"time_out": {}}}},
             {"gossip_ring": {"name": "SWIM", "failure_detection": {"swim": {}}}},
         ],
@@ -297,6 +298,8 @@ fn its_kinds_are_those_that_the_program_reads() {
         ("ProbeOrder", "/clusters/3/gossip_ring/failure_detection/swim", "order"),
         ("GossipMode", "/clusters/1/gossip_ring/gossip", "mode"),
         ("GossipPeers", "/clusters/1/gossip_ring/gossip", "peers"),
+        ("ReadReplicas", "/clusters/1/gossip_ring", "read_from"),
+        ("WriteReplicas", "/clusters/1/gossip_ring", "write_to"),
         ("ReplicationMode", "/clusters/0/sharded_sql", "replication"),
         ("FencingMode", "/clusters/0/sharded_sql/failover", "fencing"),
         ("ReadFrom", "/clusters/0/sharded_sql", "reads"),

@@ -16,6 +16,7 @@ mod gossip;
 mod json_schema;
 mod layers;
 mod links;
+mod pbs;
 mod presets;
 mod prices;
 mod probe;

@@ -260,6 +260,18 @@ fn every_number_has_its_range() {
         ("/workload/payload_bytes", json!(2_000_000), "payload_bytes: is 2000000"),
         ("/workload/payload_bytes", json!([9, 3]), "runs from 9 to 3"),
         ("/workload/timeout_ms", json!(0), "workload.timeout_ms: is 0"),
+        (
+            "/workload/probes",
+            json!({"at_ms": [1, 1]}),
+            "workload.probes.at_ms[1]: is 1, after 1; delays must rise",
+        ),
+        (
+            "/workload/probes",
+            json!({"at_ms": [60_001]}),
+            "at_ms[0]: is 60001; it must be a number from 0 to 60000",
+        ),
+        ("/workload/probes", json!({"at_ms": vec![1; 17]}), "at_ms: has 17 delays; it must have 0 to 16"),
+        ("/workload/probes", json!({"searching": 17}), "probes.searching: is 17"),
         ("/workload/in_flight_max", json!(0), "workload.in_flight_max: is 0"),
         ("/network", json!({"loss": 0.6}), "network.loss: is 0.6; it must be a number from 0 to 0.5"),
         ("/network", json!({"bandwidth_mbit_per_s": 0}), "network.bandwidth_mbit_per_s: is 0"),

@@ -49,7 +49,11 @@ fn hash_at_end(mut session: Session) -> u64 {
 #[test]
 fn every_bundled_scenario_gives_the_same_hash_twice() {
     for preset in presets::PRESETS {
-        let scenario = preset.scenario().expect("it is valid");
+        let mut scenario = preset.scenario().expect("it is valid");
+        // Some in which nothing breaks are long, to count rare things: their first seconds are enough.
+        if scenario.faults.is_empty() {
+            scenario.duration_ms = scenario.duration_ms.min(20_000.0);
+        }
         assert_eq!(hash_at_end(open(&scenario, &[])), hash_at_end(open(&scenario, &[])), "{}", preset.name);
     }
 }

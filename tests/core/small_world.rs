@@ -23,6 +23,7 @@ pub fn network(delay: Distribution) -> NetworkSpec {
         delays: vec![delay],
         local_delay: Distribution::constant_ms(0.0),
         class_delays: Vec::new(),
+        class_zone_extras: Vec::new(),
         loss: 0.0,
         bandwidth: None,
         stream_timeout: SimDuration::from_ms(10_000),

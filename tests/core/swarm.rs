@@ -15,9 +15,9 @@ use faultline::scenario::names::seats;
 use faultline::scenario::schema::{
     AntiEntropySection, BackupsSection, BufferPoolSection, BufferingSection, ChecksSection,
     CircuitBreakerSection, ClusterSection, FailureDetectionSection, FencingMode, GossipMode, GossipPeers,
-    HintedHandoffSection, LogSyncPolicy, NetworkSection, PhiAccrualSection, ProbeOrder, ReadFrom,
-    ReadRepairMode, ReadReplicas, ReplicationMode, RetriesSection, RingSection, Scenario, ShardRange,
-    SqlSection, SwimSection, SyncPolicy, TimeOutSection, WorkloadSection,
+    HintedHandoffSection, LogSyncPolicy, NetworkSection, PhiAccrualSection, ProbeOrder, ProbesSection,
+    ReadFrom, ReadRepairMode, ReadReplicas, ReplicationMode, RetriesSection, RingSection, Scenario,
+    ShardRange, SqlSection, SwimSection, SyncPolicy, TimeOutSection, WorkloadSection,
 };
 use faultline::session::Session;
 use faultline::workload::operation::{Cause, Outcome};
@@ -99,6 +99,7 @@ fn draw_scenario(seed: u64) -> Scenario {
             payload_bytes: Default::default(),
             timeout_ms: 1_000.0,
             in_flight_max: 1_024,
+            probes: seed.is_multiple_of(4).then(ProbesSection::default),
         },
         clusters: vec![ClusterSection::ShardedSql(Box::new(sql)), ClusterSection::GossipRing(Box::new(ring))],
         faults: Vec::new(),

@@ -10,7 +10,7 @@ use super::RingNode;
 use crate::engine::{Context, NodeId, Ticket};
 use crate::ring::consistency::{ConsistencyLevel, Requirement};
 use crate::ring::message::{RingEvent, RingHost, RingMessage, RingTimer};
-use crate::ring::settings::{ReadRepair, RingSettings};
+use crate::ring::settings::{Asked, ReadRepair, RingSettings};
 use crate::ring::token_ring::REPLICAS_MAX;
 use crate::workload::operation::{Cause, Cell, KeyId, OperationId, Request, Response, Versioned};
 use std::rc::Rc;
@@ -77,10 +77,10 @@ impl RingNode {
             return;
         }
         let is_write = request.is_write();
-        let asked = if is_write || settings.read_all {
-            reachable
-        } else {
-            self.nearest(reachable, &nodes, requirement, replicas)
+        let asked = match if is_write { settings.write_to } else { settings.read_from } {
+            Asked::All => reachable,
+            Asked::Nearest => self.nearest(reachable, &nodes, requirement, replicas),
+            Asked::Drawn => self.drawn(reachable, requirement, replicas, ctx),
         };
         let newest = if is_write { self.new_cell(&request, ctx) } else { Cell::default() };
         let coordinated = Coordinated {
@@ -164,6 +164,28 @@ impl RingNode {
         chosen
     }
 
+    /// As many as are needed, drawn.
+    fn drawn<P: RingHost>(
+        &self,
+        reachable: u16,
+        requirement: Requirement,
+        replicas: &[u16],
+        ctx: &mut Context<P>,
+    ) -> u16 {
+        let mut left = reachable;
+        let mut kept = 0_u16;
+        // One after the other, in an order that is drawn, is left out if it is not needed.
+        while left != 0 {
+            let which = ctx.random().below(left.count_ones()) as usize;
+            let place = 1 << bits(left).nth(which).expect("so many are left");
+            left &= !place;
+            if !requirement.is_met(left | kept, data_centres(&self.settings, replicas)) {
+                kept |= place;
+            }
+        }
+        kept
+    }
+
     fn distance(&self, node: u16) -> u8 {
         let (own, other) = (usize::from(self.index), usize::from(node));
         let settings = &self.settings;
@@ -186,8 +208,10 @@ impl RingNode {
     ) {
         for (place, replica) in replicas.iter().enumerate() {
             let node = nodes[place];
-            if asked >> place & 1 == 0 {
+            if node == NOBODY {
                 self.keep_hint(*replica, key, cell, ctx);
+            }
+            if asked >> place & 1 == 0 {
                 continue;
             }
             let owner = (node != *replica).then_some(*replica);

@@ -51,6 +51,7 @@ pub(super) fn check(path: &str, ring: &RingSection, prices: &PriceSheet) -> Chec
         ("legs.write_acknowledgement", &ring.legs.write_acknowledgement),
         ("legs.read_request", &ring.legs.read_request),
         ("legs.read_response", &ring.legs.read_response),
+        ("legs.cross_zone_extra", &ring.legs.cross_zone_extra),
     ] {
         if let Some(delay) = delay {
             distribution(&at(field), delay)?;

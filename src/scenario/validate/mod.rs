@@ -13,7 +13,7 @@ mod sharded_sql;
 use super::error::ScenarioError;
 use super::fault::FaultSpec;
 use super::limits::*;
-use super::schema::{ChecksSection, NetworkSection, PayloadBytes, Scenario, WorkloadSection};
+use super::schema::{ChecksSection, NetworkSection, PayloadBytes, ProbesSection, Scenario, WorkloadSection};
 use crate::measure::prices::PriceSheet;
 use range::{between, distribution, length, positive_up_to, text, whole};
 
@@ -147,7 +147,21 @@ fn workload(workload: &WorkloadSection) -> Checked {
     between("workload.zipf_theta", workload.zipf_theta, 0.0, ZIPF_THETA_MAX)?;
     payload(workload.payload_bytes)?;
     between("workload.timeout_ms", workload.timeout_ms, TIMEOUT_MS_MIN, SPAN_MS_MAX)?;
-    whole("workload.in_flight_max", workload.in_flight_max, 1, IN_FLIGHT_MAX)
+    whole("workload.in_flight_max", workload.in_flight_max, 1, IN_FLIGHT_MAX)?;
+    workload.probes.as_ref().map_or(Ok(()), probes)
+}
+
+fn probes(probes: &ProbesSection) -> Checked {
+    length("workload.probes.at_ms", probes.at_ms.len(), 0, PROBE_DELAYS_MAX, "delays")?;
+    for (index, delay_ms) in probes.at_ms.iter().enumerate() {
+        let field = format!("workload.probes.at_ms[{index}]");
+        between(&field, *delay_ms, 0.0, PROBE_MS_MAX)?;
+        if index > 0 && *delay_ms <= probes.at_ms[index - 1] {
+            let problem = format!("is {delay_ms}, after {}; delays must rise", probes.at_ms[index - 1]);
+            return Err(ScenarioError::wrong(field, problem));
+        }
+    }
+    whole("workload.probes.searching", probes.searching, 0, PROBES_SEARCHING_MAX)
 }
 
 fn payload(payload: PayloadBytes) -> Checked {
