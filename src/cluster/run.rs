@@ -223,11 +223,11 @@ impl ClusterRun {
         self.measure_loads();
     }
 
-    /// The parts that the overlay of a ring is in: none that goes by nodes that are down. Nodes that
-    /// know each other but are cut off from each other are in one part.
+    /// The parts that the overlay of a ring is in, without the nodes that are down. Nodes that know
+    /// each other but are cut off from each other are in one part.
     pub fn overlay(&self) -> (u16, Vec<Option<u16>>) {
         let member =
-            |node: NodeId| self.world.process(node).as_ring().filter(|_| !self.world.body(node).is_down());
+            |node: NodeId| self.world.process(node).as_ring().filter(|ring| ring.gossip().has_started());
         let there: Vec<bool> = self.world.node_ids().map(|node| member(node).is_some()).collect();
         let nodes = self.world.node_ids().filter_map(|node| Some((node, member(node)?)));
         let links = nodes.flat_map(|(node, ring)| {

@@ -149,6 +149,10 @@ impl Membership {
         }
     }
 
+    pub fn has_started(&self) -> bool {
+        !self.peers.is_empty()
+    }
+
     // What it believes.
 
     #[inline]

@@ -182,7 +182,7 @@ fn the_time_to_first_detection_is_that_of_the_exact_formula() {
         assert!((formula(f64::from(nodes)) - chance).abs() < 1e-6);
         // As nodes die there are fewer of them: each crash has its own chance.
         let crashes = if nodes <= 8 { 1 } else { nodes / 2 };
-        let samples = if nodes <= 8 { 400 } else { 500 };
+        let samples = if nodes <= 8 { 200 } else { 300 };
         let (mut sum, mut expected, mut variance, mut count) = (0.0, 0.0, 0.0, 0);
         for seed in 0..u64::from(u32::div_ceil(samples, crashes)) {
             for (at, periods) in periods_to_detection(nodes, crashes, "random", seed).into_iter().enumerate()

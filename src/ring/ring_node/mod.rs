@@ -12,6 +12,10 @@
 //! the disk. Left out here: hinted handoff, anti-entropy, tombstones, sloppy
 //! quorums, digest reads: a replica that missed a write gets it by read repair
 //! or not at all.
+//!
+//! Who is there a node learns by rumour: it knows three others at most, exchanges
+//! digests and what differs with one of them every round, and judges by phi accrual,
+//! a time-out or SWIM. The ring's tokens are configuration, not rumour.
 
 mod coordinator;
 mod membership;
