@@ -49,6 +49,7 @@ pub struct ClusterRun {
     audited_lost: u64,
     /// In how many parts the overlay of a ring is.
     overlay_parts: u16,
+    false_convictions: u64,
 }
 
 impl ClusterRun {
@@ -98,6 +99,7 @@ impl ClusterRun {
             audit_due: false,
             audited_lost: 0,
             overlay_parts: 1,
+            false_convictions: 0,
         }
     }
 
@@ -203,6 +205,7 @@ impl ClusterRun {
             self.audit_ring();
         }
         self.look_at_overlay();
+        self.judge_convictions();
         let mut counts = self.watcher.recorder.counts;
         counts.lost_writes += self.audited_lost;
         let since = counts.since(&self.counts_at_bucket);
@@ -235,6 +238,19 @@ impl ClusterRun {
             known.map(move |peer| (node.0, ring.settings().nodes[usize::from(peer)].0))
         });
         parts(&there, links)
+    }
+
+    /// How often a ring node believed another one dead that was up, paused ones aside.
+    pub fn false_convictions(&self) -> u64 {
+        self.false_convictions
+    }
+
+    /// Who is up when the bucket ends was convicted falsely in it.
+    fn judge_convictions(&mut self) {
+        let convicted = self.watcher.take_convicted();
+        let body = |node: &NodeId| self.world.body(*node);
+        let is_false = |node: &&NodeId| !body(node).is_down() && !body(node).is_paused();
+        self.false_convictions += convicted.iter().filter(is_false).count() as u64;
     }
 
     /// Tells if the overlay broke, or is whole again. No node can know it: each sees its part only.
