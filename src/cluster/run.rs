@@ -49,6 +49,7 @@ pub struct ClusterRun {
     audited_lost: u64,
     /// In how many parts the overlay of a ring is.
     overlay_parts: u16,
+    false_convictions: u64,
 }
 
 impl ClusterRun {
@@ -98,6 +99,7 @@ impl ClusterRun {
             audit_due: false,
             audited_lost: 0,
             overlay_parts: 1,
+            false_convictions: 0,
         }
     }
 
@@ -203,6 +205,7 @@ impl ClusterRun {
             self.audit_ring();
         }
         self.look_at_overlay();
+        self.judge_convictions();
         let mut counts = self.watcher.recorder.counts;
         counts.lost_writes += self.audited_lost;
         let since = counts.since(&self.counts_at_bucket);
@@ -223,11 +226,11 @@ impl ClusterRun {
         self.measure_loads();
     }
 
-    /// The parts that the overlay of a ring is in: none that goes by nodes that are down. Nodes that
-    /// know each other but are cut off from each other are in one part.
+    /// The parts that the overlay of a ring is in, without the nodes that are down. Nodes that know
+    /// each other but are cut off from each other are in one part.
     pub fn overlay(&self) -> (u16, Vec<Option<u16>>) {
         let member =
-            |node: NodeId| self.world.process(node).as_ring().filter(|_| !self.world.body(node).is_down());
+            |node: NodeId| self.world.process(node).as_ring().filter(|ring| ring.gossip().has_started());
         let there: Vec<bool> = self.world.node_ids().map(|node| member(node).is_some()).collect();
         let nodes = self.world.node_ids().filter_map(|node| Some((node, member(node)?)));
         let links = nodes.flat_map(|(node, ring)| {
@@ -235,6 +238,19 @@ impl ClusterRun {
             known.map(move |peer| (node.0, ring.settings().nodes[usize::from(peer)].0))
         });
         parts(&there, links)
+    }
+
+    /// How often a ring node believed another one dead that was up, paused ones aside.
+    pub fn false_convictions(&self) -> u64 {
+        self.false_convictions
+    }
+
+    /// Who is up when the bucket ends was convicted falsely in it.
+    fn judge_convictions(&mut self) {
+        let convicted = self.watcher.take_convicted();
+        let body = |node: &NodeId| self.world.body(*node);
+        let is_false = |node: &&NodeId| !body(node).is_down() && !body(node).is_paused();
+        self.false_convictions += convicted.iter().filter(is_false).count() as u64;
     }
 
     /// Tells if the overlay broke, or is whole again. No node can know it: each sees its part only.

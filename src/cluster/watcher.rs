@@ -3,7 +3,7 @@
 
 use super::blueprint::Blueprint;
 use super::message::Output;
-use crate::engine::{SimDuration, SimTime};
+use crate::engine::{NodeId, SimDuration, SimTime};
 use crate::measure::recorder::{Finding, Recorder};
 use crate::measure::restores::Restore;
 use crate::ring::message::RingEvent;
@@ -57,6 +57,8 @@ pub enum Notable {
 pub(super) struct Watcher {
     pub blueprint: Rc<Blueprint>,
     pub recorder: Recorder,
+    /// Ring nodes that were believed dead since the last bucket, once for each that came to believe it.
+    convicted: Vec<NodeId>,
     notable: VecDeque<(SimTime, Notable)>,
     /// By kind of finding: when one was last told, and how many were not told since.
     last_told: [Option<SimTime>; 2],
@@ -65,7 +67,14 @@ pub(super) struct Watcher {
 
 impl Watcher {
     pub fn new(blueprint: Rc<Blueprint>, recorder: Recorder) -> Watcher {
-        Watcher { blueprint, recorder, notable: VecDeque::new(), last_told: [None; 2], untold: [0; 2] }
+        Watcher {
+            blueprint,
+            recorder,
+            convicted: Vec::new(),
+            notable: VecDeque::new(),
+            last_told: [None; 2],
+            untold: [0; 2],
+        }
     }
 
     pub fn output(&mut self, now: SimTime, output: Output) {
@@ -115,8 +124,18 @@ impl Watcher {
             }
             // Repairs are many and small: they show in the stale reads that they end.
             Output::Ring(RingEvent::Repaired { .. } | RingEvent::DigestsDiffered { .. }) => {}
-            Output::Ring(event) => self.tell(now, Notable::Ring(event)),
+            Output::Ring(event) => {
+                if let RingEvent::Convicted { peer, .. } = event {
+                    self.convicted.push(peer);
+                }
+                self.tell(now, Notable::Ring(event));
+            }
         }
+    }
+
+    /// Takes who was believed dead since this was last called.
+    pub fn take_convicted(&mut self) -> Vec<NodeId> {
+        std::mem::take(&mut self.convicted)
     }
 
     /// Takes what is worth telling and was not yet told.

@@ -90,6 +90,8 @@ pub struct ClusterReport {
     pub recovery_time_ms_max: Option<f64>,
     /// Second attempts of query proxies.
     pub retries: u64,
+    /// How often a ring node believed another one dead that was up; none without a ring.
+    pub false_convictions: Option<u64>,
     /// None where there are no replicas that lag.
     pub replication_lag_ms_max: Option<f64>,
     pub cost: CostReport,
@@ -286,6 +288,7 @@ impl ClusterReport {
             recovery_point_ms_max: summary.recovery_point_ms_max,
             recovery_time_ms_max: summary.recovery_time_ms_max,
             retries: summary.retries,
+            false_convictions: (run.kind() == "gossip_ring").then(|| run.false_convictions()),
             replication_lag_ms_max: summary.replication_lag_ms_max,
             cost: cost(summary.cost),
         }

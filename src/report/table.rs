@@ -12,7 +12,7 @@ pub struct Row {
 /// The figures of every cluster, row by row. Causes follow in a list of their own. What no cluster has is left out.
 pub fn rows(report: &RunReport) -> Vec<Row> {
     type Figure = fn(&ClusterReport) -> String;
-    let figures: [(&str, Figure); 30] = [
+    let figures: [(&str, Figure); 31] = [
         ("operations invoked", |cluster| whole(cluster.operations.invoked)),
         ("  ok", |cluster| whole(cluster.operations.ok)),
         ("  failed", |cluster| whole(cluster.operations.failed)),
@@ -44,6 +44,9 @@ pub fn rows(report: &RunReport) -> Vec<Row> {
         ("restored: recovery point, worst, ms", |cluster| milliseconds(cluster.recovery_point_ms_max)),
         ("  recovery time, worst, ms", |cluster| milliseconds(cluster.recovery_time_ms_max)),
         ("replication lag, largest, ms", |cluster| milliseconds(cluster.replication_lag_ms_max)),
+        ("times that a node that is up was believed dead", |cluster| {
+            some(cluster.false_convictions.unwrap_or(0))
+        }),
         ("cost, USD per hour", |cluster| decimals(cluster.cost.usd_per_hour, 3)),
         ("  per month", |cluster| decimals(cluster.cost.usd_per_month, 2)),
         ("  per million operations", |cluster| {

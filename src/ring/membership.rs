@@ -149,6 +149,10 @@ impl Membership {
         }
     }
 
+    pub fn has_started(&self) -> bool {
+        !self.peers.is_empty()
+    }
+
     // What it believes.
 
     #[inline]
@@ -294,7 +298,8 @@ impl Membership {
             }
             GossipMessage::Ping { number, told } => {
                 self.hear_told(told, from, now, actions);
-                let message = GossipMessage::Acknowledgement { number: *number, told: self.to_tell(from) };
+                let message =
+                    GossipMessage::Acknowledgement { number: *number, told: self.riding_along(from) };
                 actions.push(Action::Send { to: from, message });
             }
             GossipMessage::PingRequest { number, target, told } => {
@@ -305,7 +310,7 @@ impl Membership {
                 self.hear_told(told, from, now, actions);
                 let Some(swim) = &mut self.swim else { return };
                 if let Acknowledged::Relayed { asked_by, their_number } = swim.acknowledged(*number) {
-                    let told = self.to_tell(asked_by);
+                    let told = self.riding_along(asked_by);
                     let message = GossipMessage::Acknowledgement { number: their_number, told };
                     actions.push(Action::Send { to: asked_by, message });
                 }
@@ -487,7 +492,7 @@ impl Membership {
         let begun = swim.begin(is_member, peers.len(), random);
         let (period, timeout) = (swim.period(), swim.timeout());
         if let Some((target, number)) = begun {
-            let message = GossipMessage::Ping { number, told: self.to_tell(target) };
+            let message = GossipMessage::Ping { number, told: self.riding_along(target) };
             actions.push(Action::Send { to: target, message });
             actions.push(Action::SetTimer { after: timeout, timer: MembershipTimer::PingTimeOut { number } });
         }
@@ -506,7 +511,7 @@ impl Membership {
         let asked = draw(others, swim.settings().indirect, random);
         swim.asked(asked.len());
         for to in asked {
-            let message = GossipMessage::PingRequest { number, target, told: self.to_tell(to) };
+            let message = GossipMessage::PingRequest { number, target, told: self.riding_along(to) };
             actions.push(Action::Send { to, message });
         }
     }
@@ -519,7 +524,7 @@ impl Membership {
         if let Some(after) = swim.nack_after() {
             actions.push(Action::SetTimer { after, timer: MembershipTimer::NackDue { number } });
         }
-        let message = GossipMessage::Ping { number, told: self.to_tell(target) };
+        let message = GossipMessage::Ping { number, told: self.riding_along(target) };
         actions.push(Action::Send { to: target, message });
     }
 
@@ -530,7 +535,7 @@ impl Membership {
     }
 
     /// The rumours that ride on a message to a node.
-    fn to_tell(&mut self, to: u16) -> Rc<[Told]> {
+    fn riding_along(&mut self, to: u16) -> Rc<[Told]> {
         let heard_of = self.gossip.heard_of();
         let Some(swim) = &mut self.swim else { return Rc::new([]) };
         let limit = swim.retransmit_limit(heard_of);

@@ -11,6 +11,7 @@ pub mod fault;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod json_schema;
 pub mod limits;
+mod moved;
 pub mod names;
 pub mod parse;
 pub mod presets;

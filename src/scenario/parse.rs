@@ -10,6 +10,7 @@
 use super::document::{ReadError, Step, at, line_of, parse_tree, read};
 use super::error::{ScenarioError, UnknownName, shortened};
 use super::limits::TEXT_BYTES_MAX;
+use super::moved::to_present;
 use super::schema::{SCENARIO_VERSION, Scenario};
 use super::validate::validate;
 use serde_json::Value;
@@ -32,6 +33,9 @@ pub fn from_tree(tree: &Value, json: Option<&str>) -> Result<Scenario, ScenarioE
         // When version 2 comes, version 1 is brought to it here, step by step, as a tree:
         // `1 => return from_tree(&to_version_2(tree)?, None)`.
         other => return Err(ScenarioError::Version(format!("version is {other}"))),
+    }
+    if let Some(present) = to_present(tree) {
+        return from_tree(&present, None);
     }
     let scenario = read(tree).map_err(|error| reworded(&error, json, tree))?;
     validate(&scenario)?;

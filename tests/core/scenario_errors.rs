@@ -346,6 +346,19 @@ fn every_number_has_its_range() {
 }
 
 #[test]
+fn the_threshold_of_the_failure_detector_is_read_where_it_once_stood() {
+    let old = with("/clusters/1/gossip_ring/gossip", json!({"phi_threshold": 5.0, "neighbours": 2}));
+    let scenario = serde_json::to_value(parse(&old.to_string()).expect("valid")).expect("serialises");
+    let ring = &scenario["clusters"][1]["gossip_ring"];
+    assert_eq!(ring["failure_detection"], json!({"phi_accrual": {"threshold": 5.0, "window": 1_000}}));
+    assert_eq!(ring["gossip"]["neighbours"], 2);
+    says(
+        &with("/clusters/1/gossip_ring/gossip", json!({"phi_threshold": 0})),
+        &["failure_detection.phi_accrual.threshold: is 0"],
+    );
+}
+
+#[test]
 fn a_distribution_is_checked_part_by_part() {
     let read = |distribution: Value| with("/clusters/0/sharded_sql/disk", json!({"read": distribution}));
     says(&read(json!({"constant_ms": -1})), &["clusters[0].sharded_sql.disk.read", "constant_ms is -1"]);

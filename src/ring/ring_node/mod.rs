@@ -15,6 +15,10 @@
 //! cost none. A write is kept in memory and in the commit log, reads never touch
 //! the disk. Nearness is by zone and region, not by measured latency. Left out here:
 //! siblings, counters, compare-and-set, memtables and compaction.
+//!
+//! Who is there a node learns by rumour: it knows three others at most, exchanges
+//! digests and what differs with one of them every round, and judges by phi accrual,
+//! a time-out or SWIM. The ring's tokens are configuration, not rumour.
 
 mod anti_entropy;
 mod coordinator;
