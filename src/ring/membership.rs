@@ -8,6 +8,9 @@
 //! halves that have lost each other find together again
 //! (`Gossiper.maybeGossipToUnreachableMember`, `maybeGossipToSeed`).
 //!
+//! Without that, and with rumours going one way only, who is falsely believed dead
+//! stays so: pulled from by nobody, or told nothing that it could refute.
+//!
 //! A node of which nothing was ever heard is taken to be alive: the ring's tokens
 //! are configuration here, while who of the ring is there is learned by rumour only.
 

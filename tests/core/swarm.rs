@@ -152,9 +152,10 @@ fn draw_membership(seed: u64, scenario: &mut Scenario) {
     if dice.one_in(2) {
         gossip.peers = GossipPeers::Everybody;
     }
-    // One way back is enough, but who is believed dead is pulled from by nobody.
+    // One way back is enough; but who is believed dead is pulled from by nobody, and where rumours
+    // are only pushed it is told nothing: it cannot refute.
     gossip.seeds = dice.below(3);
-    gossip.unreachable = gossip.seeds == 0 || gossip.mode == GossipMode::Pull || dice.one_in(2);
+    gossip.unreachable = gossip.seeds == 0 || gossip.mode != GossipMode::PushPull || dice.one_in(2);
     // Patient enough that nobody healthy is convicted for being quiet for a moment.
     ring.failure_detection = match dice.below(4) {
         0 => FailureDetectionSection::TimeOut(TimeOutSection {
