@@ -30,6 +30,10 @@ impl<V> Table<V> {
         &mut self.0[place].1
     }
 
+    pub fn get(&self, key: u64) -> Option<&V> {
+        self.place(key).ok().map(|place| &self.0[place].1)
+    }
+
     pub fn get_mut(&mut self, key: u64) -> Option<&mut V> {
         self.place(key).ok().map(|place| &mut self.0[place].1)
     }

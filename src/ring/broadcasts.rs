@@ -5,6 +5,7 @@
 //! logarithm of the cluster's size (memberlist, `TransmitLimitedQueue`).
 
 use super::rumour::Rumour;
+use crate::engine::order::places_by;
 
 /// Rumours that one message carries at most: a datagram of 1,400 bytes (memberlist, `UDPBufferSize`).
 pub const RUMOURS_A_MESSAGE_MAX: usize = 60;
@@ -47,7 +48,8 @@ impl Broadcasts {
     /// The rumours for one message; each is taken `limit` times at most.
     pub fn take(&mut self, limit: u32) -> Vec<Told> {
         // Stable: of equally many times, the one that waits longest.
-        self.0.sort_by_key(|waiting| waiting.sent);
+        let order = places_by(self.0.len(), |at| u64::from(self.0[at].sent));
+        self.0 = order.into_iter().map(|at| self.0[at as usize]).collect();
         let taken = self.0.iter_mut().take(RUMOURS_A_MESSAGE_MAX);
         let told = taken
             .map(|waiting| {

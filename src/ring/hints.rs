@@ -64,7 +64,9 @@ impl Hints {
         }
         let kept = &mut self.kept[usize::from(owner)];
         kept.cells.extend_to(key as usize + 1, Cell::default());
-        let place = kept.cells.get_mut(key as usize).expect("there is room for it");
+        let Some(place) = kept.cells.get_mut(key as usize) else {
+            return false;
+        };
         if place.content.version == 0 {
             if kept.keys.len() >= HINTS_MAX {
                 return false;
@@ -111,7 +113,9 @@ impl Hints {
         let Some(place) = kept.keys.iter().position(|other| *other == key) else {
             return false;
         };
-        let cell = kept.cells.get_mut(key as usize).expect("a key with a hint has one");
+        let Some(cell) = kept.cells.get_mut(key as usize) else {
+            return false;
+        };
         if cell.content.version > version {
             // A newer one came meanwhile.
             return false;

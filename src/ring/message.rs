@@ -53,12 +53,12 @@ pub enum RingMessage {
     /// Hash what we share, and send me the leaves of the tree.
     TreeRequest,
     Tree {
-        leaves: Rc<[u64]>,
+        leaves: Rc<Vec<u64>>,
     },
     /// What the sender has in some leaves; it wants what the receiver has of them, if it names them.
     Sync {
-        leaves: Option<Rc<[u32]>>,
-        cells: Rc<[(KeyId, Cell)]>,
+        leaves: Option<Rc<Vec<u32>>>,
+        cells: Rc<Vec<(KeyId, Cell)>>,
     },
     /// About who is there; the state of a node that comes along has so many bytes.
     Gossip {

@@ -59,8 +59,6 @@ pub struct NodeLayout {
     pub ownership: f32,
     /// Ring nodes: start angles of its tokens as fractions of the ring, with their lengths.
     pub arcs: Vec<(f32, f32)>,
-    /// What is modelled, simplified, ignored.
-    pub model_card: String,
 }
 
 /// What a fixed link is for.

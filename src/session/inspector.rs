@@ -65,15 +65,9 @@ fn facts(run: &ClusterRun, node: NodeId) -> Vec<(String, String)> {
         Role::BackupStore(store) => {
             let shards = run.blueprint().map.as_ref().map_or(0, |map| map.shards.len());
             for shard in 0..shards {
-                let kept = match store.kept(shard) {
-                    (_, None) => "nothing yet".to_string(),
-                    (snapshots, Some(end)) => format!(
-                        "{snapshots} {}, up to transaction {} of epoch {}",
-                        plural(snapshots as u64, "snapshot", "snapshots"),
-                        end.sequence,
-                        end.epoch
-                    ),
-                };
+                let (snapshots, end) = store.kept(shard);
+                let upto = end.map_or(0, |end| end.sequence);
+                let kept = format!("kept up to transaction {upto}, snapshots: {snapshots}");
                 fact(&format!("Shard {}", shard + 1), kept);
             }
         }
@@ -175,12 +169,10 @@ fn ring_facts(run: &ClusterRun, ring: &RingNode, fact: &mut impl FnMut(&str, Str
     );
     fact("Coordinates", format!("{} requests", ring.in_flight()));
     if ring.settings().speculative_retry.is_some() {
-        fact("Asked one more", format!("for {} reads", ring.speculations()));
+        fact("Speculative reads", ring.speculations().to_string());
     }
-    let kept: Vec<String> =
-        ring.hints().owners().map(|(owner, count)| format!("{count} for {}", name(owner))).collect();
-    if !kept.is_empty() {
-        fact("Hints", kept.join(", "));
+    if !ring.hints().is_empty() {
+        fact("Hints kept", ring.hints().len().to_string());
     }
     let own = members.own_rumour();
     let says = if members.swim().is_some() { "Own incarnation" } else { "Own heartbeat" };

@@ -10,8 +10,6 @@ use crate::scenario::names::Seat;
 use crate::scenario::schema::{ClusterSection, FencingMode, LevelName, ReadFrom, ReplicationMode};
 use crate::sql::shard_map::ShardMap;
 
-include!(concat!(env!("OUT_DIR"), "/model_cards.rs"));
-
 /// The layout of a session.
 pub fn layout(session: &Session) -> Layout {
     let scenario = session.scenario();
@@ -71,7 +69,6 @@ fn node_layout(session: &Session, run: &ClusterRun, node: NodeId) -> NodeLayout 
             .unwrap_or(0.0),
         ownership: ring.map_or(0.0, |(ring, own)| ring.ownership(own) as f32),
         arcs,
-        model_card: model_card(seat.role()).to_string(),
     }
 }
 
@@ -94,11 +91,6 @@ fn label(map: Option<&ShardMap>, seat: Seat) -> String {
         Seat::Mysql { shard, .. } => range(shard),
         Seat::RingNode(number) => format!("r{number}"),
     }
-}
-
-/// What is modelled, simplified and left out of a role.
-pub fn model_card(role: &str) -> &'static str {
-    MODEL_CARDS.iter().find(|(name, _)| *name == role).map_or("", |(_, card)| card)
 }
 
 fn summary(section: &ClusterSection) -> String {

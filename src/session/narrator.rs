@@ -128,31 +128,25 @@ impl Narrator {
                     None
                 }
             }
-            RingEvent::HandedOff { node, peer } => Some((
-                Severity::Plain,
-                format!(
-                    "**{}** has delivered all that it had kept for **{}**.",
-                    name(run, *node),
-                    name(run, *peer)
-                ),
-            )),
-            RingEvent::TreesDiffered { node, peer, leaves } => Some((
-                Severity::Plain,
-                format!(
-                    "**{}** and **{}** compared their trees: {leaves} {}, and they exchange what is newer.",
-                    name(run, *node),
-                    name(run, *peer),
-                    plural((*leaves).into(), "leaf differs", "leaves differ")
-                ),
-            )),
-            RingEvent::Purged { node, tombstones } => Some((
-                Severity::Plain,
-                format!(
-                    "**{}** drops {tombstones} {} whose grace period is over.",
-                    name(run, *node),
-                    plural((*tombstones).into(), "tombstone", "tombstones")
-                ),
-            )),
+            RingEvent::HandedOff { node, peer } => {
+                let (node, peer) = (name(run, *node), name(run, *peer));
+                Some((
+                    Severity::Plain,
+                    format!("**{node}** has delivered all that it had kept for **{peer}**."),
+                ))
+            }
+            RingEvent::TreesDiffered { node, peer, leaves } => {
+                let (node, peer) = (name(run, *node), name(run, *peer));
+                let text = format!(
+                    "**{node}** and **{peer}** exchange what differs in their trees: {leaves} leaves."
+                );
+                Some((Severity::Plain, text))
+            }
+            RingEvent::Purged { node, tombstones } => {
+                let node = name(run, *node);
+                let text = format!("**{node}** drops tombstones whose grace period is over: {tombstones}.");
+                Some((Severity::Plain, text))
+            }
             RingEvent::Suspected { node, peer } => {
                 let told = &mut self.suspicion_told[peer.index()];
                 if told.is_some_and(|told| at.since(told) < SUSPICIONS_EVERY) {

@@ -120,5 +120,7 @@ fn put(table: &mut PagedVec<Cell>, entry: &Entry) {
     if key >= table.len() {
         table.extend_to(key + 1, Cell::default());
     }
-    *table.get_mut(key).expect("there is room for it") = entry.row();
+    if let Some(row) = table.get_mut(key) {
+        *row = entry.row();
+    }
 }

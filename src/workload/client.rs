@@ -39,14 +39,14 @@ pub struct ClientSettings {
 /// The endpoints that have each key, equally many of them.
 #[derive(Clone)]
 pub struct Owners {
-    endpoints: Rc<[u16]>,
+    endpoints: Rc<Vec<u16>>,
     per_key: usize,
 }
 
 impl Owners {
     /// `endpoints` are key by key, `per_key` of each.
-    pub fn new(endpoints: Rc<[u16]>, per_key: usize) -> Owners {
-        Owners { endpoints, per_key }
+    pub fn new(endpoints: Vec<u16>, per_key: usize) -> Owners {
+        Owners { endpoints: Rc::new(endpoints), per_key }
     }
 
     fn of(&self, key: KeyId) -> &[u16] {

@@ -71,3 +71,12 @@ fn what_is_wrong_with_a_sheet_is_said() {
     assert!(error(&unknown).contains("unknown field `itemz`"));
     assert!(matches!(PriceSheet::parse("no"), Err(PriceSheetError::Unreadable(_))));
 }
+
+#[test]
+fn what_is_bundled_is_right_and_read_as_it_stands() {
+    for name in PriceSheet::bundled_names() {
+        let text = PriceSheet::bundled_text(name).expect("it is bundled");
+        let strict = PriceSheet::parse(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(PriceSheet::bundled(name), Some(strict));
+    }
+}

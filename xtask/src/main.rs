@@ -31,6 +31,7 @@ mod content_version;
 mod debian;
 mod import_names;
 mod minify;
+mod model_cards;
 mod node;
 mod process;
 mod server;

@@ -16,9 +16,10 @@
 
 use super::local_health::LocalHealth;
 use super::suspicion::{Suspicion, confirmations_wanted, shortest};
+use crate::engine::table::Table;
 use crate::engine::{SimDuration, SimTime, Stream};
 use crate::ring::broadcasts::{Broadcasts, retransmit_limit};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// Pings for others that are under way at most; beyond, the oldest is forgotten.
 const RELAYS_MAX: usize = 64;
@@ -79,7 +80,7 @@ pub struct Swim {
     number: u32,
     probe: Option<Probe>,
     relays: VecDeque<Relay>,
-    suspicions: BTreeMap<u16, Suspicion>,
+    suspicions: Table<Suspicion>,
     pub(in crate::ring) broadcasts: Broadcasts,
     health: LocalHealth,
 }
@@ -93,7 +94,7 @@ impl Swim {
             number: 0,
             probe: None,
             relays: VecDeque::new(),
-            suspicions: BTreeMap::new(),
+            suspicions: Table::default(),
             broadcasts: Broadcasts::default(),
             health: LocalHealth::default(),
         }
@@ -229,7 +230,7 @@ impl Swim {
     /// A suspicion begins, or `by` confirms one; when it ends with the number that its timer
     /// carries, if that is new.
     pub fn suspect(&mut self, peer: u16, by: u16, nodes: usize, now: SimTime) -> Option<(SimTime, u32)> {
-        if let Some(suspicion) = self.suspicions.get_mut(&peer) {
+        if let Some(suspicion) = self.suspicions.get_mut(peer.into()) {
             return suspicion.confirm(by).then(|| (suspicion.ends(), suspicion.serial));
         }
         let SwimSettings { suspicion_multiplier, suspicion_max_multiplier, period, lifeguard, .. } =
@@ -242,22 +243,22 @@ impl Swim {
         self.number = self.number.wrapping_add(1);
         let suspicion = Suspicion::new(self.number, now, (least, most), wanted, by);
         let ends = suspicion.ends();
-        self.suspicions.insert(peer, suspicion);
+        self.suspicions.entry(peer.into(), || suspicion);
         Some((ends, self.number))
     }
 
     /// The peer was refuted or is dead.
     pub fn forget(&mut self, peer: u16) {
-        self.suspicions.remove(&peer);
+        self.suspicions.remove(peer.into());
     }
 
     pub fn suspicion(&self, peer: u16) -> Option<&Suspicion> {
-        self.suspicions.get(&peer)
+        self.suspicions.get(peer.into())
     }
 
     /// Whether a suspicion is over: the timer may be of one that was refuted, or has become shorter.
     pub fn is_over(&self, peer: u16, serial: u32, now: SimTime) -> bool {
-        let suspicion = self.suspicions.get(&peer);
+        let suspicion = self.suspicions.get(peer.into());
         suspicion.is_some_and(|suspicion| suspicion.serial == serial && suspicion.ends() <= now)
     }
 }

@@ -28,8 +28,8 @@ pub(super) struct Session {
     peer: NodeId,
     begun: SimDuration,
     /// The own leaves, once they are hashed, and the peer's.
-    own: Option<Rc<[u64]>>,
-    theirs: Option<Rc<[u64]>>,
+    own: Option<Rc<Vec<u64>>>,
+    theirs: Option<Rc<Vec<u64>>>,
 }
 
 impl RingNode {
@@ -89,7 +89,7 @@ impl RingNode {
     }
 
     /// A leaf of the tree for each part of the ring.
-    fn leaves(&self, peer: u16, depth: u32) -> Rc<[u64]> {
+    fn leaves(&self, peer: u16, depth: u32) -> Rc<Vec<u64>> {
         let mut leaves = vec![0; 1 << depth];
         for key in 0..self.settings.keys.len() as KeyId {
             let cell = self.cell(key);
@@ -100,7 +100,7 @@ impl RingNode {
                     mix(u64::from(key) ^ mix(cell.content.version ^ cell.content.value.rotate_left(32)));
             }
         }
-        leaves.into()
+        Rc::new(leaves)
     }
 
     fn leaf_of(&self, key: KeyId, depth: u32) -> usize {
@@ -121,7 +121,7 @@ impl RingNode {
         }
     }
 
-    pub fn on_tree<P: RingHost>(&mut self, from: NodeId, leaves: Rc<[u64]>, ctx: &mut Context<P>) {
+    pub fn on_tree<P: RingHost>(&mut self, from: NodeId, leaves: Rc<Vec<u64>>, ctx: &mut Context<P>) {
         if let Some(session) = self.session.as_mut().filter(|session| session.peer == from) {
             session.theirs = Some(leaves);
             self.compare_trees(ctx);
@@ -133,7 +133,7 @@ impl RingNode {
             return;
         };
         self.session = None;
-        let differing: Rc<[u32]> = own
+        let differing: Vec<u32> = own
             .iter()
             .zip(theirs.iter())
             .enumerate()
@@ -143,27 +143,27 @@ impl RingNode {
         if !differing.is_empty() {
             let cells = self.cells_of(peer, &differing);
             ctx.output(RingEvent::TreesDiffered { node: ctx.id(), peer, leaves: differing.len() as u32 });
-            ctx.send(peer, RingMessage::Sync { leaves: Some(differing), cells });
+            ctx.send(peer, RingMessage::Sync { leaves: Some(Rc::new(differing)), cells });
         }
     }
 
     /// What it has in some leaves of the tree that it shares with a peer.
-    fn cells_of(&self, peer: NodeId, leaves: &[u32]) -> Rc<[(KeyId, Cell)]> {
+    fn cells_of(&self, peer: NodeId, leaves: &[u32]) -> Rc<Vec<(KeyId, Cell)>> {
         let (Some(node), Some(anti_entropy)) = (self.index_of(peer), &self.settings.anti_entropy) else {
-            return Rc::new([]);
+            return Rc::default();
         };
         let is_in =
             |key: KeyId| leaves.binary_search(&(self.leaf_of(key, anti_entropy.depth) as u32)).is_ok();
         let keys =
             (0..self.settings.keys.len() as KeyId).filter(|key| is_in(*key) && self.is_shared(*key, node));
-        keys.map(|key| (key, self.cell(key))).filter(|(_, cell)| cell.content.version > 0).collect()
+        Rc::new(keys.map(|key| (key, self.cell(key))).filter(|(_, cell)| cell.content.version > 0).collect())
     }
 
     /// Cells that a peer has; with leaves, it wants what is here of them.
     pub fn on_sync<P: RingHost>(
         &mut self,
         from: NodeId,
-        leaves: Option<Rc<[u32]>>,
+        leaves: Option<Rc<Vec<u32>>>,
         cells: &[(KeyId, Cell)],
         ctx: &mut Context<P>,
     ) {

@@ -177,7 +177,7 @@ impl RingNode {
         // One after the other, in an order that is drawn, is left out if it is not needed.
         while left != 0 {
             let which = ctx.random().below(left.count_ones()) as usize;
-            let place = 1 << bits(left).nth(which).expect("so many are left");
+            let place = 1 << bits(left).nth(which).unwrap_or_default();
             left &= !place;
             if !requirement.is_met(left | kept, data_centres(&self.settings, replicas)) {
                 kept |= place;

@@ -112,7 +112,9 @@ impl RingNode {
         for key in 0..self.cells.len() as KeyId {
             let cell = self.cell(key);
             if cell.is_tombstone() && cell.content.version.saturating_add(grace_us) < now_us {
-                *self.cells.get_mut(key as usize).expect("it was just there") = Cell::default();
+                if let Some(purged) = self.cells.get_mut(key as usize) {
+                    *purged = Cell::default();
+                }
                 ctx.disk_append(RingRecord {
                     key,
                     content: Content::Purged { version: cell.content.version },

@@ -2,10 +2,9 @@
 
 use super::MySql;
 use crate::engine::{Context, NodeId};
-use crate::sql::binlog::{Entry, Position, is_prefix};
+use crate::sql::binlog::{Position, is_prefix};
 use crate::sql::event::SqlHost;
 use crate::sql::message::SqlMessage;
-use std::rc::Rc;
 
 /// Transactions in one answer.
 const BACKUP_ENTRIES: u64 = 4_096;
@@ -30,9 +29,8 @@ impl MySql {
         match after {
             Some(after) if is_ahead(after) || follows(after) => {
                 let upto = end.sequence.min(after.sequence + BACKUP_ENTRIES);
-                let wanted = (after.sequence + 1..=upto).filter(|_| !is_ahead(after));
-                let entries: Rc<[Entry]> =
-                    wanted.filter_map(|sequence| self.log.get(sequence).copied()).collect();
+                // Nothing, if it is ahead.
+                let entries = self.logged_between(after.sequence + 1, if is_ahead(after) { 0 } else { upto });
                 ctx.send(store, SqlMessage::BackupEntries { entries, end: end.sequence });
             }
             _ => {

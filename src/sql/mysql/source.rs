@@ -60,8 +60,7 @@ impl MySql {
         let mut sent = position.sequence;
         for _ in 0..BATCHES_PER_PULL {
             let upto = end.min(sent + BATCH_ENTRIES);
-            let entries: Rc<[Entry]> =
-                (sent + 1..=upto).filter_map(|sequence| self.log.get(sequence).copied()).collect();
+            let entries = self.logged_between(sent + 1, upto);
             sent = upto;
             ctx.send(replica, SqlMessage::Batch { epoch: self.epoch, entries, source_sequence: end });
             if sent == end {
@@ -69,6 +68,11 @@ impl MySql {
             }
         }
         self.subscribers[at].sent = sent;
+    }
+
+    /// Transactions from one to another, as far as the log has them.
+    pub(super) fn logged_between(&self, first: u64, last: u64) -> Rc<[Entry]> {
+        (first..=last).filter_map(|sequence| self.log.get(sequence).copied()).collect()
     }
 
     /// Sends everything up to a transaction to those who have all before it; others pull.
@@ -89,7 +93,7 @@ impl MySql {
                 let Some(entry) = self.log.get(upto).copied() else { continue };
                 SqlMessage::Replicate { epoch, entry, source_sequence: upto }
             } else {
-                let entries = (first..=upto).filter_map(|sequence| self.log.get(sequence).copied()).collect();
+                let entries = self.logged_between(first, upto);
                 SqlMessage::Batch { epoch, entries, source_sequence: upto }
             };
             ctx.send(node, message);

@@ -4,8 +4,10 @@ use crate::session::frame::{Inspector, Layout};
 use crate::ui::app::{Message, NodeAddress};
 use crate::ui::icon::icon;
 use crate::ui::shared::Shared;
+use crate::ui::site;
 use crate::ui::view::View;
 use std::rc::Rc;
+use web_sys::Element;
 use yew::prelude::*;
 
 #[derive(PartialEq)]
@@ -42,12 +44,27 @@ impl View for InspectorPanel {
                     <button class="plain close" aria-label="Close the inspector" onclick={self.send.reform(|_| Message::Inspect(None))}>{ icon("close") }</button>
                 </div>
                 { facts }
-                <details>
+                <details key={node.role.clone()} ontoggle={bring_card(&node.role)}>
                     <summary>{ "What is modelled, and what it costs" }</summary>
-                    <p>{ node.model_card.clone() }</p>
+                    <p></p>
                     <p>{ price }</p>
                 </details>
             </section>
         }
     }
+}
+
+/// Puts the model card of a role into the paragraph that is there for it, when it is opened first.
+fn bring_card(role: &str) -> Callback<Event> {
+    let file = format!("static/model-cards/{role}.txt");
+    Callback::from(move |event: Event| {
+        let (file, details) = (file.clone(), event.target_unchecked_into::<Element>());
+        yew::platform::spawn_local(async move {
+            let paragraph = details.query_selector("p").ok().flatten();
+            if let Some(paragraph) = paragraph.filter(|paragraph| paragraph.child_nodes().length() == 0) {
+                let card = site::read(&file).await.unwrap_or_else(|why| why);
+                paragraph.set_text_content(Some(&card));
+            }
+        });
+    })
 }

@@ -27,8 +27,8 @@ mod csv;
 
 use crate::engine::order::{key_of, places_by};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 use thiserror::Error;
 
@@ -216,7 +216,8 @@ struct Reading {
     csv: csv::Lines,
     operations: Vec<Taken>,
     keys: Vec<String>,
-    key_places: BTreeMap<String, u32>,
+    /// Each key's place. The map of JSON trees: the page has it anyway, and another one is kilobytes of download.
+    key_places: Map<String, Value>,
     skipped: u64,
     first_skipped: Vec<SkippedLine>,
 }
@@ -275,15 +276,16 @@ impl Reading {
         if self.operations.len() >= OPERATIONS_MAX {
             return Err(format!("beyond the first {OPERATIONS_MAX} operations"));
         }
-        let key = match self.key_places.get(entry.key.as_ref()) {
-            Some(place) => *place,
+        let place = self.key_places.get(entry.key.as_ref()).and_then(Value::as_u64);
+        let key = match place {
+            Some(place) => place as u32,
             None if self.keys.len() >= KEYS_MAX => {
                 return Err(format!("a new key beyond the first {KEYS_MAX}"));
             }
             None => {
                 let place = self.keys.len() as u32;
                 self.keys.push(entry.key.to_string());
-                self.key_places.insert(entry.key.into_owned(), place);
+                self.key_places.insert(entry.key.into_owned(), place.into());
                 place
             }
         };

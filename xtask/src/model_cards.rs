@@ -1,9 +1,13 @@
 //! Takes the model cards out of the module docs, so that there is one source:
-//! what the inspector shows beside a node is what the module says of itself.
+//! what the inspector shows beside a node is what the module says of itself. The
+//! page fetches a card when somebody opens it.
 
-use std::fmt::Write;
+use std::fs;
 use std::path::Path;
-use std::{env, fs};
+
+use anyhow::{Context, Result};
+
+use crate::checkout;
 
 /// Role name and the module whose doc is its model card.
 const CARDS: [(&str, &str); 7] = [
@@ -16,20 +20,15 @@ const CARDS: [(&str, &str); 7] = [
     ("ring-node", "src/ring/ring_node/mod.rs"),
 ];
 
-fn main() {
-    let mut generated =
-        String::from("/// Role and its model card.\npub const MODEL_CARDS: &[(&str, &str)] = &[\n");
+/// Writes one file for each role into a folder.
+pub fn write(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)?;
     for (role, path) in CARDS {
-        println!("cargo:rerun-if-changed={path}");
-        let source =
-            fs::read_to_string(path).unwrap_or_else(|error| panic!("{path} cannot be read: {error}"));
-        writeln!(generated, "    ({role:?}, {:?}),", module_doc(&source))
-            .expect("a string can be written to");
+        let source = fs::read_to_string(checkout::root().join(path))
+            .with_context(|| format!("reading {path}, the model card of {role}"))?;
+        fs::write(folder.join(format!("{role}.txt")), module_doc(&source))?;
     }
-    generated.push_str("];\n");
-    let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
-    fs::write(Path::new(&out).join("model_cards.rs"), generated).expect("OUT_DIR can be written to");
-    println!("cargo:rerun-if-changed=build.rs");
+    Ok(())
 }
 
 /// The text of the leading `//!` lines, paragraphs separated by blank lines, wrapped lines joined.
