@@ -48,13 +48,6 @@ impl Role {
         }
     }
 
-    pub fn as_backup_store(&self) -> Option<&BackupStore> {
-        match self {
-            Role::BackupStore(store) => Some(store),
-            _ => None,
-        }
-    }
-
     pub fn as_config(&self) -> Option<&ConfigService> {
         match self {
             Role::Config(config) => Some(config),

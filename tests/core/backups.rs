@@ -1,6 +1,7 @@
 //! Backups, and restores of a shard from them.
 
 use crate::resharding::{every_row_once, run, scenario};
+use crate::swarm::seeds_asked_for;
 use faultline::cluster::run::ClusterRun;
 use faultline::engine::{Purpose, SimDuration, SimTime, Stream};
 use faultline::report::run_report::{ClusterReport, RunReport};
@@ -205,9 +206,5 @@ fn a_restore_in_which_things_break_ends_with_a_shard_that_serves() {
 #[test]
 #[ignore = "as many runs as asked for"]
 fn restores_many() {
-    let number = |name: &str, default: u64| {
-        std::env::var(name).map_or(default, |text| text.parse().unwrap_or(default))
-    };
-    let (first, runs) = (number("FAULTLINE_SWARM_SEED", 1), number("FAULTLINE_SWARM_RUNS", 1_000));
-    (first..first + runs).for_each(check_broken);
+    seeds_asked_for().for_each(check_broken);
 }

@@ -4,6 +4,7 @@
 //! service has to hear, and everything is checked after every single event, over many drawn faults.
 
 use crate::small_world::{machine, network};
+use crate::swarm::seeds_asked_for;
 use faultline::cluster::build;
 use faultline::engine::distribution::Lognormal;
 use faultline::engine::{
@@ -1409,11 +1410,7 @@ fn the_service_keeps_its_promises_whatever_breaks() {
 #[test]
 #[ignore = "as many runs as asked for"]
 fn config_service_many() {
-    let number = |name: &str, default: u64| {
-        std::env::var(name).map_or(default, |text| text.parse().unwrap_or(default))
-    };
-    let (first, runs) = (number("FAULTLINE_SWARM_SEED", 1), number("FAULTLINE_SWARM_RUNS", 1_000));
-    every_seed(first..first + runs, |seed| {
+    every_seed(seeds_asked_for(), |seed| {
         agreement_holds(seed);
         service_holds(seed);
     });

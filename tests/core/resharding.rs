@@ -1,5 +1,6 @@
 //! Moving ranges of keys between shards while they serve.
 
+use crate::swarm::seeds_asked_for;
 use faultline::cluster::run::ClusterRun;
 use faultline::engine::{Distribution, Purpose, SimDuration, Stream};
 use faultline::scenario::fault::{FaultSpec, ScheduledFault, Selector};
@@ -201,9 +202,5 @@ fn a_move_in_which_things_break_leaves_every_row_once() {
 #[test]
 #[ignore = "as many runs as asked for"]
 fn resharding_many() {
-    let number = |name: &str, default: u64| {
-        std::env::var(name).map_or(default, |text| text.parse().unwrap_or(default))
-    };
-    let (first, runs) = (number("FAULTLINE_SWARM_SEED", 1), number("FAULTLINE_SWARM_RUNS", 1_000));
-    (first..first + runs).for_each(check_broken);
+    seeds_asked_for().for_each(check_broken);
 }

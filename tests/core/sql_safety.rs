@@ -4,7 +4,7 @@
 //! acknowledged write is lost, whatever breaks, as long as one disk of a shard is
 //! left; and with fencing, at most one primary takes writes per shard at a time.
 
-use crate::swarm::Dice;
+use crate::swarm::{Dice, seeds_asked_for};
 use faultline::cluster::run::ClusterRun;
 use faultline::engine::{NodeId, Purpose, SimDuration, Stream};
 use faultline::scenario::fault::{FaultSpec, ScheduledFault, Selector};
@@ -167,11 +167,7 @@ fn the_same_faults_lose_writes_without_them() {
 #[test]
 #[ignore = "as many runs as asked for"]
 fn safety_many() {
-    let number = |name: &str, default: u64| {
-        std::env::var(name).map_or(default, |text| text.parse().unwrap_or(default))
-    };
-    let (first, runs) = (number("FAULTLINE_SWARM_SEED", 1), number("FAULTLINE_SWARM_RUNS", 1_000));
-    for seed in first..first + runs {
+    for seed in seeds_asked_for() {
         check(seed, FencingMode::LeaseMs(1_000.0));
         check(seed, FencingMode::ShutdownMs(2_000.0));
     }

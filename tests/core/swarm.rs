@@ -504,14 +504,21 @@ fn a_drawn_run_gives_the_same_hash_twice() {
     }
 }
 
-/// `cargo xtask swarm --runs N [--seed S]`.
-#[test]
-#[ignore = "as many runs as asked for"]
-fn swarm_many() {
+/// The seeds that `FAULTLINE_SWARM_SEED` and `FAULTLINE_SWARM_RUNS` name: 1 to 1,000 if they do not.
+pub fn seeds_asked_for() -> std::ops::Range<u64> {
     let number = |name: &str, default: u64| {
         std::env::var(name).map_or(default, |text| text.parse().unwrap_or(default))
     };
     let (first, runs) = (number("FAULTLINE_SWARM_SEED", 1), number("FAULTLINE_SWARM_RUNS", 1_000));
-    check(first, runs);
-    println!("{runs} drawn runs healed, seeds {first} to {}", first + runs - 1);
+    first..first + runs.max(1)
+}
+
+/// `cargo xtask swarm --runs N [--seed S]`.
+#[test]
+#[ignore = "as many runs as asked for"]
+fn swarm_many() {
+    let seeds = seeds_asked_for();
+    let (first, last) = (seeds.start, seeds.end - 1);
+    check(first, seeds.end - first);
+    println!("{} drawn runs healed, seeds {first} to {last}", seeds.end - first);
 }

@@ -70,13 +70,9 @@ impl RingNode {
         replicas.contains(&self.index) && replicas.contains(&node)
     }
 
-    fn index_of(&self, node: NodeId) -> Option<u16> {
-        self.settings.nodes.iter().position(|other| *other == node).map(|at| at as u16)
-    }
-
     /// Lets a core read and hash what is shared with a peer.
     fn build_tree<P: RingHost>(&mut self, peer: NodeId, ctx: &mut Context<P>) {
-        let (Some(node), Some(anti_entropy)) = (self.index_of(peer), &self.settings.anti_entropy) else {
+        let (Some(node), Some(anti_entropy)) = (self.member(peer), &self.settings.anti_entropy) else {
             return;
         };
         let each = anti_entropy.key_service.sample(ctx.random());
@@ -108,7 +104,7 @@ impl RingNode {
     }
 
     pub(super) fn tree_built<P: RingHost>(&mut self, peer: NodeId, ctx: &mut Context<P>) {
-        let (Some(node), Some(anti_entropy)) = (self.index_of(peer), &self.settings.anti_entropy) else {
+        let (Some(node), Some(anti_entropy)) = (self.member(peer), &self.settings.anti_entropy) else {
             return;
         };
         let leaves = self.leaves(node, anti_entropy.depth);
@@ -149,7 +145,7 @@ impl RingNode {
 
     /// What it has in some leaves of the tree that it shares with a peer.
     fn cells_of(&self, peer: NodeId, leaves: &[u32]) -> Rc<Vec<(KeyId, Cell)>> {
-        let (Some(node), Some(anti_entropy)) = (self.index_of(peer), &self.settings.anti_entropy) else {
+        let (Some(node), Some(anti_entropy)) = (self.member(peer), &self.settings.anti_entropy) else {
             return Rc::default();
         };
         let is_in =

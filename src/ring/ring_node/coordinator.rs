@@ -69,7 +69,7 @@ impl RingNode {
                 reachable |= 1 << place;
             }
         }
-        if settings.sloppy_quorum && usize::from(reachable.count_ones() as u16) < replicas.len() {
+        if settings.sloppy_quorum && (reachable.count_ones() as usize) < replicas.len() {
             reachable |= self.find_stand_ins(token, replicas, &mut nodes);
         }
         if !requirement.is_met(reachable, data_centres(&settings, replicas)) {
@@ -247,14 +247,8 @@ impl RingNode {
         }
     }
 
-    fn node_of<P: RingHost>(&self, from: NodeId, _ctx: &Context<P>) -> Option<u16> {
-        let first = self.settings.nodes.first()?;
-        let index = from.0.checked_sub(first.0)?;
-        (self.settings.nodes.get(usize::from(index)) == Some(&from)).then_some(index)
-    }
-
     pub fn on_write_acknowledged<P: RingHost>(&mut self, from: NodeId, ticket: Ticket, ctx: &mut Context<P>) {
-        let (settings, node) = (Rc::clone(&self.settings), self.node_of(from, ctx));
+        let (settings, node) = (Rc::clone(&self.settings), self.member(from));
         let Some(coordinated) = self.pending.get_mut(ticket).filter(|coordinated| coordinated.is_write)
         else {
             return;
@@ -283,7 +277,7 @@ impl RingNode {
         is_digest: bool,
         ctx: &mut Context<P>,
     ) {
-        let (settings, node) = (Rc::clone(&self.settings), self.node_of(from, ctx));
+        let (settings, node) = (Rc::clone(&self.settings), self.member(from));
         let Some(read) = self.pending.get_mut(ticket).filter(|coordinated| !coordinated.is_write) else {
             return;
         };
@@ -359,7 +353,7 @@ impl RingNode {
 
     /// A replica that the answer waits for has been repaired.
     pub fn on_repaired<P: RingHost>(&mut self, from: NodeId, ticket: Ticket, ctx: &mut Context<P>) {
-        let node = self.node_of(from, ctx);
+        let node = self.member(from);
         let Some(read) = self.pending.get_mut(ticket) else {
             return;
         };

@@ -71,10 +71,9 @@ impl RingNode {
         version: u64,
         ctx: &mut Context<P>,
     ) {
-        let Some(owner) = self.settings.nodes.iter().position(|node| *node == from) else {
+        let Some(owner) = self.member(from) else {
             return;
         };
-        let owner = owner as u16;
         if self.hints.delivered(owner, key, version) {
             ctx.disk_append(RingRecord { key, content: Content::HintDone { owner, version } });
             if self.hints.owners().all(|(other, _)| other != owner) {

@@ -21,8 +21,8 @@ impl RingNode {
     }
 
     pub fn on_gossip<P: RingHost>(&mut self, from: NodeId, message: &GossipMessage, ctx: &mut Context<P>) {
-        let Ok(from) = self.settings.nodes.binary_search(&from) else { return };
-        self.gossip.handle_message(from as u16, message, ctx.monotonic(), &mut self.actions);
+        let Some(from) = self.member(from) else { return };
+        self.gossip.handle_message(from, message, ctx.monotonic(), &mut self.actions);
         self.carry_out(ctx);
     }
 

@@ -31,7 +31,7 @@ use super::membership::{Action, Membership};
 use super::message::{RingDisk, RingHost, RingTimer};
 use super::settings::{CommitLogSync, RingSettings};
 use super::speculation::Speculation;
-use crate::engine::{Context, PagedVec, PendingTable};
+use crate::engine::{Context, NodeId, PagedVec, PendingTable};
 use crate::workload::operation::{Cell, KeyId};
 use anti_entropy::Session;
 use coordinator::Coordinated;
@@ -89,6 +89,11 @@ impl RingNode {
 
     pub fn index(&self) -> u16 {
         self.index
+    }
+
+    /// A node's place in the ring's list, which is in ascending order.
+    fn member(&self, node: NodeId) -> Option<u16> {
+        self.settings.nodes.binary_search(&node).ok().map(|place| place as u16)
     }
 
     pub fn in_flight(&self) -> usize {
