@@ -60,7 +60,8 @@ struct Copy {
 }
 
 impl MySql {
-    /// Restores, or says how far it is; zero for `to` where nothing of it is left.
+    /// Restores the shard up to a time on wall clocks in nanoseconds (the largest number: as its newest backup has
+    /// it), or says that it is done.
     pub fn on_restore<P: SqlHost>(
         &mut self,
         config: NodeId,
