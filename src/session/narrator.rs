@@ -16,8 +16,8 @@ use crate::sql::shard_map::KeyRange;
 use crate::workload::client::Completed;
 use crate::workload::operation::ServedBy;
 
-/// A suspicion of one node is told at most this often.
-const SUSPICIONS_EVERY: SimDuration = SimDuration::from_ms(10_000);
+/// A suspicion of one node, and what heals a ring, are told at most this often.
+const OFTEN_EVERY: SimDuration = SimDuration::from_ms(10_000);
 /// Nodes of a part of an overlay that are named.
 const NAMED_MAX: usize = 4;
 
@@ -28,6 +28,8 @@ pub struct Narrator {
     believed_dead_by: Vec<u16>,
     /// By node: when a suspicion of it was told last.
     suspicion_told: Vec<Option<SimTime>>,
+    /// When trees that differ or tombstones that are dropped were told last.
+    healing_told: Option<SimTime>,
     /// By shard: its range as far as is told.
     ranges: Vec<Option<KeyRange>>,
 }
@@ -35,7 +37,12 @@ pub struct Narrator {
 impl Narrator {
     pub fn new(run: &ClusterRun) -> Narrator {
         let nodes = run.world().node_count();
-        Narrator { believed_dead_by: vec![0; nodes], suspicion_told: vec![None; nodes], ranges: ranges(run) }
+        Narrator {
+            believed_dead_by: vec![0; nodes],
+            suspicion_told: vec![None; nodes],
+            healing_told: None,
+            ranges: ranges(run),
+        }
     }
 
     /// All that happened until now is told.
@@ -135,6 +142,11 @@ impl Narrator {
                     format!("**{node}** has delivered all that it had kept for **{peer}**."),
                 ))
             }
+            RingEvent::TreesDiffered { .. } | RingEvent::Purged { .. }
+                if was_told(&mut self.healing_told, at) =>
+            {
+                None
+            }
             RingEvent::TreesDiffered { node, peer, leaves } => {
                 let (node, peer) = (name(run, *node), name(run, *peer));
                 let text = format!(
@@ -148,11 +160,9 @@ impl Narrator {
                 Some((Severity::Plain, text))
             }
             RingEvent::Suspected { node, peer } => {
-                let told = &mut self.suspicion_told[peer.index()];
-                if told.is_some_and(|told| at.since(told) < SUSPICIONS_EVERY) {
+                if was_told(&mut self.suspicion_told[peer.index()], at) {
                     return None;
                 }
-                *told = Some(at);
                 let (node, peer) = (name(run, *node), name(run, *peer));
                 let text = format!("**{node}** suspects **{peer}**: it and those it asked got no answer.");
                 Some((Severity::Plain, text))
@@ -189,6 +199,15 @@ fn tell_overlay(run: &ClusterRun, parts: u16, part_of: &[Option<u16>]) -> (Sever
         names.join(", ")
     );
     (Severity::Warning, text)
+}
+
+/// Whether something that happens often was told a short time ago; if not, it is told now.
+fn was_told(told: &mut Option<SimTime>, at: SimTime) -> bool {
+    let is_recent = told.is_some_and(|told| at.since(told) < OFTEN_EVERY);
+    if !is_recent {
+        *told = Some(at);
+    }
+    is_recent
 }
 
 fn tell_sql(run: &ClusterRun, ranges: &[Option<KeyRange>], event: &SqlEvent) -> Option<(Severity, String)> {
