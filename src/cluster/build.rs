@@ -9,16 +9,18 @@ use crate::engine::{
 };
 use crate::ring::consistency::ConsistencyLevel;
 use crate::ring::message::{
-    CLASS_READ_REQUEST, CLASS_READ_RESPONSE, CLASS_WRITE_ACKNOWLEDGEMENT, CLASS_WRITE_REQUEST, FIRST_CLASS,
+    CLASS_READ_REQUEST, CLASS_READ_RESPONSE, CLASS_WRITE_ACKNOWLEDGEMENT, CLASS_WRITE_REQUEST, LAST_CLASS,
 };
 use crate::ring::ring_node::RingNode;
-use crate::ring::settings::{AntiEntropy, Asked, CommitLogSync, HintedHandoff, ReadRepair, RingSettings};
+use crate::ring::settings::{
+    AntiEntropy, Asked, CommitLogSync, HintedHandoff, ReadRepair, RingSettings, Versions,
+};
 use crate::ring::token_ring::TokenRing;
 use crate::scenario::names::{Seat, seats};
 use crate::scenario::schema::{
     ClusterSection, DiskSection, LegDelays, LevelName, MachineSection, PayloadBytes, ReadFrom,
-    ReadRepairMode, ReadReplicas, RingSection, Scenario, SqlSection, SyncPolicy, WorkloadSection,
-    WriteReplicas,
+    ReadRepairMode, ReadReplicas, RingSection, Scenario, SqlSection, SyncPolicy, VersionsMode,
+    WorkloadSection, WriteReplicas,
 };
 use crate::sql::backup_store::BackupStore;
 use crate::sql::config_service::ConfigService;
@@ -26,7 +28,7 @@ use crate::sql::mysql::MySql;
 use crate::sql::query_proxy::QueryProxy;
 use crate::sql::shard_map::ShardMap;
 use crate::sql::shard_proxy::ShardProxy;
-use crate::workload::client::{Client, ClientSettings, Owners};
+use crate::workload::client::{Client, ClientSettings, Owners, Updates};
 use crate::workload::generator::{Generated, Generator, QueryShares, Source, Traffic};
 use crate::workload::keys::KeySpace;
 use crate::workload::probe::ProbeSettings;
@@ -48,6 +50,7 @@ pub fn traffic(scenario: &Scenario, recording: Option<Rc<Recording>>) -> Rc<Traf
                 rate_per_s: workload.rate_per_s,
                 reads: workload.reads,
                 deletes: workload.deletes,
+                decrements: workload.decrements,
                 queries: queries(workload),
                 popularity: Zipf::new(workload.keys, workload.zipf_theta),
                 payload_bytes,
@@ -55,7 +58,7 @@ pub fn traffic(scenario: &Scenario, recording: Option<Rc<Recording>>) -> Rc<Traf
             (KeySpace::generated(workload.keys), Source::Generated(generated))
         }
     };
-    Rc::new(Traffic { keys, source, clients: workload.clients })
+    Rc::new(Traffic { keys, source, clients: workload.clients, counts: workload.counts })
 }
 
 fn queries(workload: &WorkloadSection) -> QueryShares {
@@ -100,6 +103,7 @@ fn build_sql(
         query_proxies,
         matches!(sql.reads, ReadFrom::ReadYourWritesWaitMs(_)),
         None,
+        Updates::Direct,
     );
     let nodes = seats
         .iter()
@@ -164,6 +168,12 @@ fn build_ring(
         n: ring.n as usize,
         read_level: level(ring.read_level, ring.r),
         write_level: level(ring.write_level, ring.w),
+        versions: match ring.versions {
+            VersionsMode::LastWriteWins => Versions::LastWriteWins,
+            VersionsMode::Siblings => Versions::Siblings,
+            VersionsMode::GCounter | VersionsMode::PnCounter => Versions::Counter,
+            VersionsMode::CompareAndSet => Versions::CompareAndSet,
+        },
         sloppy_quorum: ring.sloppy_quorum,
         read_from: match ring.read_from {
             ReadReplicas::All => Asked::All,
@@ -209,7 +219,13 @@ fn build_ring(
         let of_key = |key| settings.ring.replicas(settings.keys.token(key)).iter().copied();
         Owners::new(keys.flat_map(of_key).collect(), settings.n)
     });
-    let clients = client_settings(scenario, nodes, false, owners);
+    let updates = match ring.versions {
+        VersionsMode::LastWriteWins => Updates::ReadFirst,
+        VersionsMode::Siblings => Updates::WithContext,
+        VersionsMode::GCounter | VersionsMode::PnCounter => Updates::Direct,
+        VersionsMode::CompareAndSet => Updates::CompareAndSet,
+    };
+    let clients = client_settings(scenario, nodes, false, owners, updates);
     let nodes = seats
         .iter()
         .map(|seat| match *seat {
@@ -255,11 +271,13 @@ fn client_settings(
     endpoints: Vec<NodeId>,
     sends_session: bool,
     owners: Option<Owners>,
+    updates: Updates,
 ) -> Rc<ClientSettings> {
     Rc::new(ClientSettings {
         endpoints,
         owners,
         sends_session,
+        updates,
         timeout: SimDuration::from_ms_f64(scenario.workload.timeout_ms),
         in_flight_max: scenario.workload.in_flight_max as usize,
         probes: scenario.workload.probes.as_ref().map(|probes| ProbeSettings {
@@ -320,7 +338,7 @@ fn network(scenario: &Scenario) -> NetworkSpec {
 
 /// A network on which the legs of a quorum operation have delays of their own.
 fn with_legs(network: NetworkSpec, legs: &LegDelays) -> NetworkSpec {
-    let mut class_delays = vec![None; usize::from(FIRST_CLASS) + 8];
+    let mut class_delays = vec![None; usize::from(LAST_CLASS) + 1];
     let mut class_zone_extras = class_delays.clone();
     for (class, delay) in [
         (CLASS_WRITE_REQUEST, &legs.write_request),

@@ -3,9 +3,11 @@
 use super::gossip_message::GossipMessage;
 use super::hints::Hints;
 use super::membership::MembershipTimer;
+use super::paxos::Acceptor;
 use super::row::Row;
 use crate::engine::{DiskImage, NodeId, PagedVec, Process, Ticket, Transport};
-use crate::workload::operation::{HEADER_BYTES, KeyId, Request, Response};
+use crate::workload::operation::{Got, HEADER_BYTES, KeyId, Request, Response};
+use crate::workload::version_vector::VersionVector;
 use std::rc::Rc;
 
 /// A message between two ring nodes.
@@ -41,6 +43,39 @@ pub enum RingMessage {
     },
     RepairAcknowledged {
         ticket: Ticket,
+    },
+    /// A write that the receiver, a replica of its key, takes in and answers.
+    Forward {
+        client: NodeId,
+        request: Request,
+        context: Option<Rc<VersionVector>>,
+    },
+    /// A proposer asks to take part in a ballot, and in none before it.
+    Prepare {
+        ticket: Ticket,
+        key: KeyId,
+        ballot: u64,
+    },
+    /// The latest ballot that was promised; if it is the one that was asked for, also the row of the last
+    /// one that was accepted, or a later committed one.
+    Promise {
+        ticket: Ticket,
+        ballot: u64,
+        promised: u64,
+        row: Row,
+        is_committed: bool,
+    },
+    Propose {
+        ticket: Ticket,
+        key: KeyId,
+        ballot: u64,
+        row: Row,
+    },
+    /// With the latest ballot that was promised: if it is another one, it was refused.
+    Accepted {
+        ticket: Ticket,
+        ballot: u64,
+        promised: u64,
     },
     /// A write that was kept for the receiver.
     Hint {
@@ -83,6 +118,8 @@ pub const CLASS_REPAIR: u8 = FIRST_CLASS + 4;
 pub const CLASS_GOSSIP: u8 = FIRST_CLASS + 5;
 pub const CLASS_HINT: u8 = FIRST_CLASS + 6;
 pub const CLASS_ANTI_ENTROPY: u8 = FIRST_CLASS + 7;
+pub const CLASS_PAXOS: u8 = FIRST_CLASS + 8;
+pub const LAST_CLASS: u8 = CLASS_PAXOS;
 
 impl RingMessage {
     pub fn transport(&self) -> Transport {
@@ -94,7 +131,7 @@ impl RingMessage {
 
     pub fn class(&self) -> u8 {
         match self {
-            RingMessage::Write { .. } => CLASS_WRITE_REQUEST,
+            RingMessage::Write { .. } | RingMessage::Forward { .. } => CLASS_WRITE_REQUEST,
             RingMessage::WriteAcknowledged { .. } => CLASS_WRITE_ACKNOWLEDGEMENT,
             RingMessage::Read { .. } => CLASS_READ_REQUEST,
             RingMessage::ReadReply { .. } => CLASS_READ_RESPONSE,
@@ -104,6 +141,10 @@ impl RingMessage {
                 CLASS_ANTI_ENTROPY
             }
             RingMessage::Gossip { .. } => CLASS_GOSSIP,
+            RingMessage::Prepare { .. }
+            | RingMessage::Promise { .. }
+            | RingMessage::Propose { .. }
+            | RingMessage::Accepted { .. } => CLASS_PAXOS,
         }
     }
 
@@ -124,6 +165,11 @@ impl RingMessage {
                     rows.iter().fold(0_u32, |sum, (_, row)| sum.saturating_add(28 + row.bytes()))
                 }
                 RingMessage::Read { .. } => 20,
+                RingMessage::Forward { request, context, .. } => {
+                    20 + request.bytes + context.as_ref().map_or(0, |context| context.bytes())
+                }
+                RingMessage::Prepare { .. } | RingMessage::Accepted { .. } => 30,
+                RingMessage::Promise { row, .. } | RingMessage::Propose { row, .. } => 40 + row.bytes(),
                 RingMessage::Gossip { message, state_bytes } => message.bytes(*state_bytes),
             }
     }
@@ -193,17 +239,43 @@ pub enum RingTimer {
     AntiEntropy,
     /// Old tombstones are dropped.
     Purge,
+    /// A transaction is tried again.
+    Ballot {
+        ticket: Ticket,
+    },
+    /// The oldest transaction may have run out of time.
+    TransactionTimeOut,
 }
 
 /// What completions of disk operations carry.
 #[derive(Clone, Copy, Debug)]
 pub enum RingToken {
     /// A write is on disk and can be acknowledged.
-    Written { coordinator: NodeId, ticket: Ticket },
+    Written {
+        coordinator: NodeId,
+        ticket: Ticket,
+    },
     /// The same of a repair that a read waits for.
-    Repaired { coordinator: NodeId, ticket: Ticket },
+    Repaired {
+        coordinator: NodeId,
+        ticket: Ticket,
+    },
+    /// A promise, and an acceptance, are on disk.
+    Promised {
+        coordinator: NodeId,
+        ticket: Ticket,
+        key: KeyId,
+        ballot: u64,
+    },
+    Accepted {
+        coordinator: NodeId,
+        ticket: Ticket,
+        ballot: u64,
+    },
     /// The keys that are shared with a peer are hashed.
-    TreeBuilt { peer: NodeId },
+    TreeBuilt {
+        peer: NodeId,
+    },
 }
 
 /// A record of the commit log.
@@ -226,6 +298,14 @@ pub enum Content {
         owner: u16,
         row: Row,
     },
+    /// A ballot that it takes part in.
+    Promised {
+        ballot: u64,
+    },
+    /// A ballot's value.
+    Accepted {
+        row: Row,
+    },
     /// It has it.
     HintDone {
         owner: u16,
@@ -233,11 +313,36 @@ pub enum Content {
     },
 }
 
-/// What a ring node finds on its disk: all that was synced of each key, and its hints.
+/// What a ring node finds on its disk: all that was synced of each key, its hints, and its ballots.
 #[derive(Clone, Default)]
 pub struct RingDisk {
     pub rows: PagedVec<Row>,
     pub hints: Option<Hints>,
+    pub acceptors: PagedVec<Acceptor>,
+}
+
+/// All that is known of a key by rows, hints and ballots.
+pub fn known(rows: &PagedVec<Row>, hints: Option<&Hints>, acceptors: &PagedVec<Acceptor>, key: KeyId) -> Row {
+    let mut row = rows.get(key as usize).cloned().unwrap_or_default();
+    if let Some(hints) = hints {
+        hints.merge_into(key, &mut row);
+    }
+    if let Some(acceptor) = acceptors.get(key as usize) {
+        row.merge(&acceptor.accepted);
+    }
+    row
+}
+
+impl RingDisk {
+    /// All that it holds of a key, for whomever it is kept.
+    pub fn known(&self, key: KeyId) -> Row {
+        known(&self.rows, self.hints.as_ref(), &self.acceptors, key)
+    }
+
+    fn acceptor(&mut self, key: usize) -> &mut Acceptor {
+        self.acceptors.extend_to(key + 1, Acceptor::default());
+        self.acceptors.get_mut(key).expect("the table was just extended")
+    }
 }
 
 impl DiskImage for RingDisk {
@@ -254,6 +359,13 @@ impl DiskImage for RingDisk {
             Content::Hint { owner, row } => {
                 self.hints.get_or_insert_with(Hints::default).put(owner, record.key, &row);
             }
+            Content::Promised { ballot } => {
+                self.acceptor(key).promise(ballot);
+            }
+            Content::Accepted { row } => {
+                let ballot = row.stamp();
+                self.acceptor(key).accept(ballot, &row);
+            }
             Content::HintDone { owner, stamp } => {
                 if let Some(hints) = &mut self.hints {
                     hints.delivered(owner, record.key, stamp);
@@ -266,7 +378,7 @@ impl DiskImage for RingDisk {
 /// A process that can contain a ring node.
 pub trait RingHost:
     Process<
-        Message: From<RingMessage> + From<Response> + From<Request>,
+        Message: From<RingMessage> + From<Response> + From<Request> + From<Got>,
         Timer: From<RingTimer>,
         Token: From<RingToken>,
         Output: From<RingEvent>,
@@ -276,7 +388,7 @@ pub trait RingHost:
 }
 impl<P> RingHost for P where
     P: Process<
-            Message: From<RingMessage> + From<Response> + From<Request>,
+            Message: From<RingMessage> + From<Response> + From<Request> + From<Got>,
             Timer: From<RingTimer>,
             Token: From<RingToken>,
             Output: From<RingEvent>,

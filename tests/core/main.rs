@@ -36,3 +36,4 @@ mod sql_safety;
 mod sql_scenarios;
 mod swarm;
 mod switches;
+mod versions;
