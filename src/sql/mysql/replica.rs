@@ -160,6 +160,8 @@ impl MySql {
                 self.fresh_at = self.fresh_at.max(local_time);
             }
             self.pull_if_behind(ctx);
+            // The last acknowledgement may have been lost, and nothing new come since.
+            self.acknowledge(ctx);
         }
     }
 
