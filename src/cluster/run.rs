@@ -277,6 +277,12 @@ impl ClusterRun {
         parts(&there, links)
     }
 
+    /// Bytes that a copy of it shares with nobody: above all what ring nodes believe of each other.
+    pub fn unshared_bytes(&self) -> usize {
+        let nodes = self.world.node_ids().filter_map(|node| self.world.process(node).as_ring());
+        nodes.map(|ring| ring.gossip().memory_bytes()).sum()
+    }
+
     /// How often a ring node believed another one dead that was up, paused ones aside.
     pub fn false_convictions(&self) -> u64 {
         self.false_convictions

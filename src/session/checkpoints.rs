@@ -1,6 +1,7 @@
 //! Checkpoints: states to return to, thinned as they age.
 //!
-//! There are never more than [`CHECKPOINTS_MAX`]. When there is one too many,
+//! There are never more than [`CHECKPOINTS_MAX`], and of large worlds (a ring of a
+//! thousand nodes that all know each other) fewer. When there is one too many,
 //! the one whose absence is felt least goes: the gap that it would leave,
 //! relative to its distance from the newest. So they lie dense near the present
 //! and ever wider apart before it, and the first one, at time zero, always stays.
@@ -11,6 +12,10 @@ use std::rc::Rc;
 
 /// Checkpoints that one future keeps.
 pub const CHECKPOINTS_MAX: usize = 32;
+/// The fewest, whatever their size.
+pub const CHECKPOINTS_MIN: usize = 4;
+/// What checkpoints take that share nothing with each other, at most, above the fewest.
+const BYTES_MAX: usize = 512 << 20;
 
 /// The checkpoints of one future, in order. Futures share those from before they parted.
 #[derive(Clone, Default)]
@@ -21,7 +26,9 @@ impl Checkpoints {
     pub fn push(&mut self, state: State) {
         debug_assert!(self.0.last().is_none_or(|last| last.now < state.now));
         self.0.push(Rc::new(state));
-        if self.0.len() > CHECKPOINTS_MAX {
+        let size = self.0.last().map_or(0, |state| state.unshared_bytes());
+        let most = (BYTES_MAX / size.max(1)).clamp(CHECKPOINTS_MIN, CHECKPOINTS_MAX);
+        while self.0.len() > most {
             self.thin();
         }
     }

@@ -155,6 +155,11 @@ impl Session {
         self.futures[self.current].checkpoints = checkpoints;
     }
 
+    /// Checkpoints that the current future keeps.
+    pub fn checkpoint_count(&self) -> usize {
+        self.futures[self.current].checkpoints.len()
+    }
+
     /// Keeps no checkpoints but the first: for runs that are never gone back in.
     pub fn without_checkpoints(&mut self) {
         self.checkpoint_every = SimDuration::MAX;

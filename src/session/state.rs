@@ -117,6 +117,11 @@ impl State {
         self.tell_notable();
     }
 
+    /// Bytes that two states do not share.
+    pub fn unshared_bytes(&self) -> usize {
+        self.clusters.iter().map(ClusterRun::unshared_bytes).sum()
+    }
+
     /// What a crashing node believed of others is gone with its memory.
     fn forget_beliefs(&mut self, nodes: &Selector) {
         for (cluster, narrator) in self.clusters.iter().zip(&mut self.narrators) {

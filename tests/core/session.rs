@@ -3,6 +3,7 @@
 
 use faultline::engine::{SimDuration, SimTime};
 use faultline::scenario::fault::{FaultSpec, ScheduledFault, Selector};
+use faultline::scenario::parse::parse;
 use faultline::scenario::presets;
 use faultline::scenario::schema::{
     BufferingSection, CircuitBreakerSection, ClusterSection, FencingMode, Scenario,
@@ -687,4 +688,22 @@ fn a_frame_brings_labels_only_when_the_shard_map_changes() {
     page.say(ToWorker::Seek { time_ns: all[1].0 });
     page.run();
     assert!(labelled(&page).last().expect("there is one").1.contains(" P N–Z "), "as it was then");
+}
+
+#[test]
+fn a_ring_of_a_thousand_keeps_few_checkpoints_and_still_goes_back_to_the_same() {
+    let scenario = parse(
+        r#"{"version": 1, "name": "many", "title": "Many", "duration_ms": 4000,
+            "workload": {"rate_per_s": 1, "keys": 10},
+            "clusters": [{"gossip_ring": {"nodes": 1000, "virtual_nodes": 1, "gossip": {"interval_ms": 1000}}}]}"#,
+    )
+    .expect("it is valid");
+    let mut session = Session::open(scenario, None, Vec::new(), None).expect("it is valid");
+    session.run_until(session.end());
+    let (hash, size) = (session.trace_hash(), session.state().unshared_bytes());
+    assert!(size > 20 << 20, "{size} bytes");
+    assert!(session.checkpoint_count() * size < 700 << 20, "{} of {size} bytes", session.checkpoint_count());
+    session.seek(SimTime(1_500_000_000));
+    session.run_until(session.end());
+    assert_eq!(session.trace_hash(), hash);
 }
