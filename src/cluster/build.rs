@@ -102,7 +102,7 @@ fn build_sql(
         scenario,
         query_proxies,
         matches!(sql.reads, ReadFrom::ReadYourWritesWaitMs(_)),
-        None,
+        (None, None),
         Updates::Direct,
     );
     let nodes = seats
@@ -123,7 +123,7 @@ fn build_sql(
                     let backups = settings.backups.expect("only with backups is there a store");
                     Role::BackupStore(Box::new(BackupStore::new(Rc::clone(&settings), backups)))
                 }
-                Seat::Client(_) | Seat::RingNode(_) => client(*seat, &clients, traffic, seed),
+                Seat::Client(_) | Seat::RingNode(_) => client(*seat, 0, &clients, traffic, seed),
             };
             let machine = match seat {
                 Seat::Mysql { .. } => &sql.mysql_machine,
@@ -225,7 +225,8 @@ fn build_ring(
         VersionsMode::GCounter | VersionsMode::PnCounter => Updates::Direct,
         VersionsMode::CompareAndSet => Updates::CompareAndSet,
     };
-    let clients = client_settings(scenario, nodes, false, owners, updates);
+    let regions = ring.region_aware.then(|| settings.data_centres.clone());
+    let clients = client_settings(scenario, nodes, false, (owners, regions), updates);
     let nodes = seats
         .iter()
         .map(|seat| match *seat {
@@ -237,7 +238,8 @@ fn build_ring(
             }
             _ => {
                 let spec = node_spec(scenario, section, *seat, &ring.machine, &ring.disk, 0);
-                (spec, client(*seat, &clients, traffic, seed))
+                let region = scenario.region_of_zone(scenario.zone_of(section, *seat));
+                (spec, client(*seat, region, &clients, traffic, seed))
             }
         })
         .collect();
@@ -259,23 +261,24 @@ fn level(name: Option<LevelName>, count: u32) -> ConsistencyLevel {
     }
 }
 
-fn client(seat: Seat, settings: &Rc<ClientSettings>, traffic: &Rc<Traffic>, seed: u64) -> Role {
+fn client(seat: Seat, region: u8, settings: &Rc<ClientSettings>, traffic: &Rc<Traffic>, seed: u64) -> Role {
     let Seat::Client(number) = seat else { unreachable!("every other seat has its own role") };
     let name = seat.name();
     let generator = Generator::new(Rc::clone(traffic), seed, number - 1, &name);
-    Role::Client(Box::new(Client::new(Rc::clone(settings), generator, seed, &name)))
+    Role::Client(Box::new(Client::new(Rc::clone(settings), generator, seed, (&name, region))))
 }
 
 fn client_settings(
     scenario: &Scenario,
     endpoints: Vec<NodeId>,
     sends_session: bool,
-    owners: Option<Owners>,
+    (owners, regions): (Option<Owners>, Option<Vec<u8>>),
     updates: Updates,
 ) -> Rc<ClientSettings> {
     Rc::new(ClientSettings {
         endpoints,
         owners,
+        regions,
         sends_session,
         updates,
         timeout: SimDuration::from_ms_f64(scenario.workload.timeout_ms),

@@ -43,6 +43,8 @@ pub const PRESETS: &[Preset] = &[
     preset!("quorum-partition"),
     preset!("sloppy-hints"),
     preset!("lost-updates"),
+    preset!("who-is-alive"),
+    preset!("two-regions"),
     preset!("deletes-come-back"),
     preset!("speculative-retry"),
     preset!("pbs-lnkd-ssd"),

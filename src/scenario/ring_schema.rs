@@ -36,6 +36,8 @@ pub struct RingSection {
     pub sloppy_quorum: bool,
     /// Whether clients send a request to a replica of its key, not to any node.
     pub token_aware: bool,
+    /// Whether clients send requests to nodes of their own region only, if there are any.
+    pub region_aware: bool,
     /// Which replicas a read asks.
     pub read_from: ReadReplicas,
     /// Which replicas a write is sent to.
@@ -101,6 +103,7 @@ impl Default for RingSection {
             versions: VersionsMode::LastWriteWins,
             sloppy_quorum: false,
             token_aware: false,
+            region_aware: false,
             read_from: ReadReplicas::All,
             write_to: WriteReplicas::All,
             digest_reads: false,

@@ -29,6 +29,8 @@ pub struct ClientSettings {
     pub endpoints: Vec<NodeId>,
     /// Where each key is, if clients know it and ask there.
     pub owners: Option<Owners>,
+    /// The region of each endpoint, if clients ask in their own region only.
+    pub regions: Option<Vec<u8>>,
     pub timeout: SimDuration,
     pub in_flight_max: usize,
     /// Whether reads say what this client last wrote to their key, so that they can wait for it.
@@ -191,6 +193,7 @@ pub struct Client {
     /// Keys and versions of the latest acknowledged writes, if reads say so; the oldest first.
     session: VecDeque<(KeyId, u64)>,
     avoid_until: Vec<SimTime>,
+    region: u8,
     prober: Option<Prober>,
     /// Reads that follow a write and are not due yet.
     probes_due: usize,
@@ -204,12 +207,18 @@ pub struct Client {
 }
 
 impl Client {
-    pub fn new(settings: Rc<ClientSettings>, generator: Generator, seed: u64, name: &str) -> Client {
+    pub fn new(
+        settings: Rc<ClientSettings>,
+        generator: Generator,
+        seed: u64,
+        (name, region): (&str, u8),
+    ) -> Client {
         Client {
             pending: PendingTable::new(settings.timeout, settings.in_flight_max),
             tickets: VecDeque::new(),
             first_ticket: 1,
             session: VecDeque::new(),
+            region,
             avoid_until: vec![SimTime::ZERO; settings.endpoints.len()],
             endpoint_stream: Stream::named(seed, Purpose::Endpoint, name),
             prober: settings.probes.clone().map(|probes| Prober::new(probes, seed, name)),
@@ -474,6 +483,11 @@ impl Client {
         }
     }
 
+    /// Whether it sends anything there.
+    fn may_ask(&self, endpoint: usize) -> bool {
+        self.settings.regions.as_ref().is_none_or(|regions| regions[endpoint] == self.region)
+    }
+
     /// One at random, of the key's own if it knows them; if it is avoided, the next that is not.
     fn pick_endpoint(&mut self, key: KeyId, now: SimTime) -> u16 {
         let count = self.settings.endpoints.len();
@@ -482,13 +496,15 @@ impl Client {
         if !own.is_empty() {
             let first = self.endpoint_stream.below(own.len() as u32) as usize;
             let mut turned = (0..own.len()).map(|step| own[(first + step) % own.len()]);
-            if let Some(endpoint) = turned.find(|at| self.avoid_until[usize::from(*at)] <= now) {
+            let is_usable = |at: usize| self.avoid_until[at] <= now && self.may_ask(at);
+            if let Some(endpoint) = turned.find(|at| is_usable(usize::from(*at))) {
                 return endpoint;
             }
         }
         let first = self.endpoint_stream.below(count as u32) as usize;
-        let usable = (0..count).map(|step| (first + step) % count).find(|at| self.avoid_until[*at] <= now);
-        usable.unwrap_or(first) as u16
+        let turned = (0..count).map(|step| (first + step) % count).filter(|at| self.may_ask(*at));
+        let usable = turned.clone().find(|at| self.avoid_until[*at] <= now);
+        usable.or(turned.clone().next()).unwrap_or(first) as u16
     }
 
     /// Drops tickets at the front whose operations are finished.

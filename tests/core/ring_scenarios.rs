@@ -58,6 +58,36 @@ fn the_last_write_loses_most_counts_and_siblings_counters_and_conditions_none() 
 }
 
 #[test]
+fn a_quorum_of_the_own_region_is_fast_and_goes_on_and_one_of_all_is_neither_and_never_old() {
+    for seed in SEEDS {
+        let [local, all, each] = &run("two-regions", seed)[..] else { panic!("three clusters") };
+        let p50 =
+            |quantiles: &faultline::report::run_report::Latency| quantiles.p50.expect("there were some");
+        let (read, write) = (
+            |ring: &ClusterReport| p50(&ring.latency_ms.read),
+            |ring: &ClusterReport| p50(&ring.latency_ms.write),
+        );
+        // An ocean is 40 ms one way.
+        assert!(read(local) < 5.0 && write(local) < 5.0 && read(each) < 5.0);
+        assert!(read(all) > 79.0 && write(all) > 79.0 && write(each) > 79.0);
+        assert!(local.operations.failed + local.operations.unknown < 10, "LOCAL_QUORUM goes on");
+        assert!(all.operations.failed + all.operations.unknown > 2_000, "QUORUM does not");
+        assert!(local.stale_reads > 300, "{} old reads", local.stale_reads);
+        assert_eq!((all.stale_reads, each.stale_reads), (0, 0));
+    }
+}
+
+#[test]
+fn a_short_time_out_believes_many_dead_that_are_not_and_accrual_and_swim_few() {
+    for seed in SEEDS {
+        let [time_out, phi, swim] = &run("who-is-alive", seed)[..] else { panic!("three clusters") };
+        let wrong = |ring: &ClusterReport| ring.false_convictions.expect("a ring");
+        assert!(wrong(time_out) > 300, "{} by time-out", wrong(time_out));
+        assert!(wrong(phi) < 30 && wrong(swim) < 60, "{} by phi, {} by SWIM", wrong(phi), wrong(swim));
+    }
+}
+
+#[test]
 fn rows_come_back_when_tombstones_are_gone_before_the_replica_is_back() {
     for seed in SEEDS {
         let [short, long] = &run("deletes-come-back", seed)[..] else { panic!("two clusters") };
