@@ -139,6 +139,10 @@ pub struct Figures {
     pub lost_acknowledged_writes: u64,
     /// Largest lag of a replica in ms; none where there are no replicas of that kind.
     pub replication_lag_ms: Option<f64>,
+    /// Where reads follow writes: the delay in ms from which on 99.9 % of them see the write, and the share that
+    /// does after the first of the listed delays, which is given with it.
+    pub visible_after_ms: Option<f64>,
+    pub visible_at: Option<(f64, f64)>,
     pub usd_per_hour: f64,
     pub usd_per_month: f64,
     pub usd_per_million_operations: Option<f64>,

@@ -97,6 +97,9 @@ fn figures(session: &Session, run: &ClusterRun) -> Figures {
         (counts.invoked as f64 / seconds, counts.ok as f64 / seconds, quantiles)
     };
     let counts = run.recorder().counts;
+    let visibility = &run.recorder().visibility;
+    let probes = session.scenario().workload.probes.as_ref();
+    let first = probes.and_then(|probes| probes.at_ms.first());
     Figures {
         invoked: summary.invoked,
         ok: summary.ok,
@@ -112,6 +115,8 @@ fn figures(session: &Session, run: &ClusterRun) -> Figures {
         stale_reads: summary.stale_reads,
         lost_acknowledged_writes: summary.lost_acknowledged_writes,
         replication_lag_ms: if over { summary.replication_lag_ms_max } else { run.replication_lag_ms() },
+        visible_after_ms: probes.and_then(|_| visibility.t_visibility_ms()),
+        visible_at: first.copied().zip(visibility.consistent_share(0)),
         usd_per_hour: summary.cost.usd_per_hour,
         usd_per_month: summary.cost.usd_per_month,
         usd_per_million_operations: summary.cost.usd_per_million_operations,

@@ -11,6 +11,7 @@ use crate::engine::{NodeId, SimTime};
 use crate::ring::membership::Belief;
 use crate::ring::ring_node::RingNode;
 use crate::ring::rumour::Standing as RumouredStanding;
+use crate::ring::settings::Versions;
 use crate::sql::mysql::{MySql, Standing};
 use crate::sql::query_proxy::QueryProxy;
 use crate::sql::shard_map::KeyRange;
@@ -170,6 +171,9 @@ fn ring_facts(run: &ClusterRun, ring: &RingNode, fact: &mut impl FnMut(&str, Str
     fact("Coordinates", format!("{} requests", ring.in_flight()));
     if ring.settings().speculative_retry.is_some() {
         fact("Speculative reads", ring.speculations().to_string());
+    }
+    if ring.settings().versions == Versions::Siblings {
+        fact("Siblings", format!("in {} rows", ring.rows_with_siblings()));
     }
     if !ring.hints().is_empty() {
         fact("Hints kept", ring.hints().len().to_string());

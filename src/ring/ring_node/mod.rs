@@ -137,6 +137,12 @@ impl RingNode {
         known(&self.rows, Some(&self.hints), &self.acceptors, key)
     }
 
+    /// Rows of which it holds more than one version.
+    pub fn rows_with_siblings(&self) -> usize {
+        let several = |row: &&Row| matches!(row, Row::Siblings(siblings) if siblings.versions().len() > 1);
+        self.rows.iter().filter(several).count()
+    }
+
     /// What it would show of a key.
     pub fn cell(&self, key: KeyId) -> Cell {
         self.row(key).shown()

@@ -105,13 +105,24 @@ fn figures(figures: &Figures) -> Vec<Figure> {
             details: "Writes that were acknowledged and are gone".to_string(),
             tone: tone(figures.lost_acknowledged_writes > 0, figures.lost_acknowledged_writes > 0),
         },
-        Figure {
-            value: figures.replication_lag_ms.map_or("–".to_string(), number::milliseconds),
-            words: "lag",
-            details: "How far the replica that is farthest behind is behind".to_string(),
-            tone: figures
-                .replication_lag_ms
-                .map_or(Tone::Plain, |lag| tone(lag >= LAG_MS_WATCH, lag >= LAG_MS_BAD)),
+        match figures.visible_at {
+            Some((ms, share)) => Figure {
+                value: figures.visible_after_ms.map_or("–".to_string(), number::milliseconds),
+                words: "visible after",
+                details: format!(
+                    "999 of 1,000 reads that come this long after a write's acknowledgement see it; after {ms} ms {:.1} % do",
+                    share * 100.0
+                ),
+                tone: Tone::Plain,
+            },
+            None => Figure {
+                value: figures.replication_lag_ms.map_or("–".to_string(), number::milliseconds),
+                words: "lag",
+                details: "How far the replica that is farthest behind is behind".to_string(),
+                tone: figures
+                    .replication_lag_ms
+                    .map_or(Tone::Plain, |lag| tone(lag >= LAG_MS_WATCH, lag >= LAG_MS_BAD)),
+            },
         },
         Figure {
             value: number::dollars(figures.usd_per_month),
