@@ -9,6 +9,7 @@
 //! | [`steps`] | a named, timed step, and the table at the end |
 //! | [`process`] | running another program, and what to say when it fails |
 //! | [`checkout`] | where things stand in this checkout |
+//! | [`fingerprint`] | telling contents apart by a hash |
 //! | [`debian`] | installing Debian packages |
 //! | [`wasm_target`] | a Rust that compiles for `wasm32-unknown-unknown` |
 //! | [`tools`] | Trunk and wasm-bindgen |
@@ -29,6 +30,7 @@ mod chromium;
 mod commands;
 mod content_version;
 mod debian;
+mod fingerprint;
 mod import_names;
 mod minify;
 mod model_cards;

@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use sha2::{Digest, Sha256};
 
-use crate::{checkout, node, process};
+use crate::{checkout, fingerprint, node, process};
 
 /// The features are those that rustc emits for `wasm32-unknown-unknown` by default.
 const ARGUMENTS: &[&str] = &[
@@ -53,11 +52,9 @@ pub fn run(files: &[PathBuf]) -> Result<()> {
 /// Replaces `file` by its optimised self, and returns the cache's entry for it.
 fn optimise(program: &Path, file: &Path, cache: &Path) -> Result<PathBuf> {
     let input = fs::read(file)?;
-    let mut hash = Sha256::new();
-    hash.update(ARGUMENTS.join(" "));
-    hash.update(fs::read(node::packages().join("binaryen/package.json"))?);
-    hash.update(&input);
-    let entry = cache.join(format!("{:x}.wasm", hash.finalize()));
+    let arguments = ARGUMENTS.join(" ");
+    let wasm_opt = fs::read(node::packages().join("binaryen/package.json"))?;
+    let entry = cache.join(fingerprint::of([arguments.as_bytes(), &wasm_opt, &input])).with_extension("wasm");
     if !entry.is_file() {
         let unfinished = entry.with_extension("unfinished");
         let mut command = Command::new("node");
