@@ -16,7 +16,7 @@
 //! | [`node`] | Node.js and the packages of `tests/browser/` |
 //! | [`chromium`] | the browser that the browser's tests run in |
 //! | [`site`] | the static site in `dist/` |
-//! | [`wasm_opt`], [`import_names`], [`minify`], [`content_version`] | the finishing steps of the site |
+//! | [`wasm_opt`], [`import_names`], [`bundle`], [`content_version`] | the finishing steps of the site |
 //! | [`server`] | serving the site on this machine |
 //! | [`commands`] | what each command does with all these |
 
@@ -25,6 +25,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod arguments;
+mod bundle;
 mod checkout;
 mod chromium;
 mod commands;
@@ -32,7 +33,6 @@ mod content_version;
 mod debian;
 mod fingerprint;
 mod import_names;
-mod minify;
 mod model_cards;
 mod node;
 mod process;

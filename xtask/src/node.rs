@@ -1,5 +1,5 @@
-//! Node.js and the packages of `tests/browser/`: the browser's driver, the accessibility checker and
-//! wasm-opt.
+//! Node.js and the packages of `tests/browser/`: the browser's driver, the accessibility checker, and what the
+//! site is made with.
 
 use std::fs;
 use std::path::PathBuf;

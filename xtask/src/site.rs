@@ -1,7 +1,7 @@
 //! The static site in `dist/`.
 //!
 //! Trunk compiles the page, which is its own worker, and copies the static files, as `index.html` and `Trunk.toml` say.
-//! Then the WebAssembly is optimised, what it imports gets short names, JavaScript and styles are minified, model cards are
+//! Then the WebAssembly is optimised, what it imports gets short names, JavaScript and styles are bundled and minified, model cards are
 //! taken from the module docs, and
 //! `index.html` is told the version of all it loads. The result loads everything by relative URL: it can be put
 //! at any path of any server of static files.
@@ -12,10 +12,12 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 
 use crate::tools::BrowserTools;
-use crate::{checkout, content_version, import_names, minify, model_cards, process, wasm_opt};
+use crate::{bundle, checkout, content_version, import_names, model_cards, node, process, wasm_opt};
 
 /// Builds the site.
 pub fn build(tools: &BrowserTools) -> Result<()> {
+    // Before the minutes of compiling: without Node.js there is no site.
+    node::set_up()?;
     let mut trunk = tools.trunk()?;
     // A folder of its own: the Rust that compiles for the browser may not be the one that compiles for this
     // machine, and each would compile everything anew after the other.
@@ -31,7 +33,7 @@ pub fn build(tools: &BrowserTools) -> Result<()> {
         &made_by_wasm_bindgen("faultline-ui_bg.wasm"),
         &made_by_wasm_bindgen("faultline-ui.js"),
     )?;
-    minify::run(&files_of(&["js", "css"])?)?;
+    bundle::run(&files_of(&["js", "css"])?)?;
     model_cards::write(&checkout::dist().join("static/model-cards"))?;
     let version = content_version::stamp(&checkout::dist())?;
     println!("The site is in {} (version {version}).", checkout::dist().display());

@@ -1,6 +1,6 @@
 //! Making the site's WebAssembly smaller and faster with wasm-opt, from npm's `binaryen`.
 //!
-//! Where it can't be had the site is merely larger. What was optimised once is kept under `target/wasm-opt/`.
+//! What was optimised once is kept under `target/wasm-opt/`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,10 +33,6 @@ const ARGUMENTS: &[&str] = &[
 
 /// Optimises `files` in place.
 pub fn run(files: &[PathBuf]) -> Result<()> {
-    if let Err(error) = node::set_up() {
-        println!("wasm-opt is left out, the site is larger than it could be ({error:#}).");
-        return Ok(());
-    }
     let program = node::packages().join("binaryen/bin/wasm-opt");
     let cache = checkout::target().join("wasm-opt");
     fs::create_dir_all(&cache)?;
