@@ -1,7 +1,7 @@
 //! Making the site's JavaScript and styles smaller with esbuild, from npm.
 //!
-//! A script gets what it imports from npm's packages into its own file. Comments that name a licence
-//! stay.
+//! A script gets what it imports from npm's packages into its own file: `boot.js` the decoder of xz. Comments
+//! that name a licence stay.
 
 use std::path::PathBuf;
 use std::process::Command;

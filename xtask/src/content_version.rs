@@ -4,7 +4,7 @@
 //! Only `index.html` is told: `?v=<version>` is added to every file of the site that it names. From there on
 //! the version is inherited instead of written: `boot.js` reads it from its own URL and adds it to whatever
 //! it loads, the page's WebAssembly and worker included, and these do the same. No compiled file has to be
-//! edited, every URL stays relative, and the same files work without a version (under `trunk serve`, say).
+//! edited, every URL stays relative, and the same files work without a version.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -16,7 +16,7 @@
 //! | [`node`] | Node.js and the packages of `tests/browser/` |
 //! | [`chromium`] | the browser that the browser's tests run in |
 //! | [`site`] | the static site in `dist/` |
-//! | [`wasm_opt`], [`import_names`], [`bundle`], [`content_version`] | the finishing steps of the site |
+//! | [`wasm_opt`], [`import_names`], [`compress`], [`bundle`], [`content_version`] | the finishing steps of the site |
 //! | [`server`] | serving the site on this machine |
 //! | [`commands`] | what each command does with all these |
 
@@ -29,6 +29,7 @@ mod bundle;
 mod checkout;
 mod chromium;
 mod commands;
+mod compress;
 mod content_version;
 mod debian;
 mod fingerprint;
