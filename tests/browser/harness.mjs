@@ -150,7 +150,8 @@ export async function launchBrowser() {
  *   screen?: object,
  *   colorScheme?: "light" | "dark",
  *   reducedMotion?: "reduce" | "no-preference",
- * }} options
+ *   answers?: Record<string, (route: import("playwright-core").Route) => Promise<void>>,
+ * }} options `answers` says, by a file's name, what is answered in place of that file.
  */
 export async function openPage(browser, options = {}) {
   const { url = settings.url, screen = screens.desktop, colorScheme = "light" } = options;
@@ -158,6 +159,9 @@ export async function openPage(browser, options = {}) {
   const context = await browser.newContext({ ...screen, colorScheme, reducedMotion });
   const opened = new OpenPage(context, await context.newPage());
   await opened.watch(new URL(url).origin);
+  for (const [name, answer] of Object.entries(options.answers ?? {})) {
+    await context.route((address) => address.pathname.endsWith(`/${name}`), answer);
+  }
   await opened.page.goto(url, { waitUntil: "load" });
   return opened;
 }

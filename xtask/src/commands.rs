@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use crate::arguments::{Command, HELP};
 use crate::server::Server;
 use crate::steps::Steps;
-use crate::{checkout, chromium, node, process, site, tools};
+use crate::{checkout, chromium, process, site, tools};
 
 /// A path unlike the one that anybody develops at: what loads there loads by relative URL.
 const DEEP_PATH: &str = "/a/deep/sub-path/";
@@ -80,10 +80,7 @@ fn test(browser: bool, steps: &mut Steps) -> Result<()> {
         steps.skip("browser tests", "--no-browser");
         return Ok(());
     }
-    let chromium = steps.run("set up browser", || {
-        node::set_up()?;
-        chromium::set_up()
-    })?;
+    let chromium = steps.run("set up browser", chromium::set_up)?;
     // The browser's tests compare the page's trace hashes with this program's.
     steps.run("build command line", || {
         process::run(&mut cargo(&["build", "--release", "--bin", "faultline"]))

@@ -4,13 +4,14 @@
 //! Only `index.html` is told: `?v=<version>` is added to every file of the site that it names. From there on
 //! the version is inherited instead of written: `boot.js` reads it from its own URL and adds it to whatever
 //! it loads, the page's WebAssembly and worker included, and these do the same. No compiled file has to be
-//! edited, every URL stays relative, and the same files work without a version (under `trunk serve`, say).
+//! edited, every URL stays relative, and the same files work without a version.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use sha2::{Digest, Sha256};
+
+use crate::fingerprint;
 
 /// How much of the hash is kept, in hexadecimal digits: 48 bits are ample to tell one deployment from the
 /// next.
@@ -27,17 +28,17 @@ pub fn stamp(site: &Path) -> Result<String> {
 }
 
 fn version_of(site: &Path) -> Result<String> {
-    let mut hash = Sha256::new();
     let mut files = files_below(site)?;
     files.sort();
+    let mut pieces = Vec::new();
     for file in files {
         let content = fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
         // The name as it stands in a URL, so that the version is the same on every platform.
         let name = file.strip_prefix(site)?.to_string_lossy().replace('\\', "/");
-        hash.update(format!("{name}\n{}\n", content.len()));
-        hash.update(content);
+        pieces.push(format!("{name}\n{}\n", content.len()).into_bytes());
+        pieces.push(content);
     }
-    let mut version = format!("{:x}", hash.finalize());
+    let mut version = fingerprint::of(pieces);
     version.truncate(VERSION_LENGTH);
     Ok(version)
 }

@@ -9,13 +9,14 @@
 //! | [`steps`] | a named, timed step, and the table at the end |
 //! | [`process`] | running another program, and what to say when it fails |
 //! | [`checkout`] | where things stand in this checkout |
+//! | [`fingerprint`] | telling contents apart by a hash |
 //! | [`debian`] | installing Debian packages |
 //! | [`wasm_target`] | a Rust that compiles for `wasm32-unknown-unknown` |
 //! | [`tools`] | Trunk and wasm-bindgen |
 //! | [`node`] | Node.js and the packages of `tests/browser/` |
 //! | [`chromium`] | the browser that the browser's tests run in |
 //! | [`site`] | the static site in `dist/` |
-//! | [`wasm_opt`], [`import_names`], [`minify`], [`content_version`] | the finishing steps of the site |
+//! | [`wasm_opt`], [`import_names`], [`compress`], [`bundle`], [`content_version`] | the finishing steps of the site |
 //! | [`server`] | serving the site on this machine |
 //! | [`commands`] | what each command does with all these |
 
@@ -24,13 +25,15 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod arguments;
+mod bundle;
 mod checkout;
 mod chromium;
 mod commands;
+mod compress;
 mod content_version;
 mod debian;
+mod fingerprint;
 mod import_names;
-mod minify;
 mod model_cards;
 mod node;
 mod process;

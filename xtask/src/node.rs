@@ -1,14 +1,13 @@
-//! Node.js and the packages of `tests/browser/`: the browser's driver, the accessibility checker and
-//! wasm-opt.
+//! Node.js and the packages of `tests/browser/`: the browser's driver, the accessibility checker, and what the
+//! site is made with.
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use sha2::{Digest, Sha256};
 
-use crate::{checkout, process};
+use crate::{checkout, fingerprint, process};
 
 /// The first Node.js that has what playwright-core and we ask of it. Debian 12's own is older.
 const OLDEST_VERSION: (u32, u32) = (20, 10);
@@ -18,7 +17,7 @@ pub fn set_up() -> Result<()> {
     let folder = checkout::browser_tests();
     let lock =
         fs::read(folder.join("package-lock.json")).context("reading tests/browser/package-lock.json")?;
-    let lock_hash = format!("{:x}", Sha256::digest(&lock));
+    let lock_hash = fingerprint::of([&lock]);
     // Written last: where an installation was broken off, it is missing.
     let installed_lock_hash = packages().join(".installed-lock-hash");
     if fs::read_to_string(&installed_lock_hash).is_ok_and(|installed| installed == lock_hash) {

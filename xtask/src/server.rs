@@ -82,7 +82,7 @@ fn media_type(file: &Path) -> &'static str {
         "html" => "text/html; charset=utf-8",
         "js" | "mjs" => "text/javascript; charset=utf-8",
         "css" => "text/css; charset=utf-8",
-        "wasm" => "application/wasm",
+        "xz" => "application/x-xz",
         "json" => "application/json",
         "webmanifest" => "application/manifest+json",
         "md" => "text/markdown; charset=utf-8",

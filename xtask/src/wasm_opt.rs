@@ -1,15 +1,14 @@
 //! Making the site's WebAssembly smaller and faster with wasm-opt, from npm's `binaryen`.
 //!
-//! Where it can't be had the site is merely larger. What was optimised once is kept under `target/wasm-opt/`.
+//! What was optimised once is kept under `target/wasm-opt/`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use sha2::{Digest, Sha256};
 
-use crate::{checkout, node, process};
+use crate::{checkout, fingerprint, node, process};
 
 /// The features are those that rustc emits for `wasm32-unknown-unknown` by default.
 const ARGUMENTS: &[&str] = &[
@@ -34,10 +33,6 @@ const ARGUMENTS: &[&str] = &[
 
 /// Optimises `files` in place.
 pub fn run(files: &[PathBuf]) -> Result<()> {
-    if let Err(error) = node::set_up() {
-        println!("wasm-opt is left out, the site is larger than it could be ({error:#}).");
-        return Ok(());
-    }
     let program = node::packages().join("binaryen/bin/wasm-opt");
     let cache = checkout::target().join("wasm-opt");
     fs::create_dir_all(&cache)?;
@@ -53,11 +48,9 @@ pub fn run(files: &[PathBuf]) -> Result<()> {
 /// Replaces `file` by its optimised self, and returns the cache's entry for it.
 fn optimise(program: &Path, file: &Path, cache: &Path) -> Result<PathBuf> {
     let input = fs::read(file)?;
-    let mut hash = Sha256::new();
-    hash.update(ARGUMENTS.join(" "));
-    hash.update(fs::read(node::packages().join("binaryen/package.json"))?);
-    hash.update(&input);
-    let entry = cache.join(format!("{:x}.wasm", hash.finalize()));
+    let arguments = ARGUMENTS.join(" ");
+    let wasm_opt = fs::read(node::packages().join("binaryen/package.json"))?;
+    let entry = cache.join(fingerprint::of([arguments.as_bytes(), &wasm_opt, &input])).with_extension("wasm");
     if !entry.is_file() {
         let unfinished = entry.with_extension("unfinished");
         let mut command = Command::new("node");
