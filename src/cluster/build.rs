@@ -13,11 +13,11 @@ use crate::ring::message::{
 };
 use crate::ring::ring_node::RingNode;
 use crate::ring::settings::{AntiEntropy, Asked, CommitLogSync, HintedHandoff, ReadRepair, RingSettings};
-use crate::ring::token_ring::TokenRing;
+use crate::ring::token_ring::{Partitioning, TokenRing};
 use crate::scenario::names::{Seat, seats};
 use crate::scenario::schema::{
-    ClusterSection, DiskSection, LegDelays, LevelName, MachineSection, PayloadBytes, ReadFrom,
-    ReadRepairMode, ReadReplicas, RingSection, Scenario, SqlSection, SyncPolicy, WorkloadSection,
+    ClusterSection, DiskSection, LegDelays, LevelName, MachineSection, PartitioningMode, PayloadBytes,
+    ReadFrom, ReadRepairMode, ReadReplicas, RingSection, Scenario, SqlSection, SyncPolicy, WorkloadSection,
     WriteReplicas,
 };
 use crate::sql::backup_store::BackupStore;
@@ -151,7 +151,7 @@ fn build_ring(
         .map(|(at, seat)| (at, seat.name(), scenario.zone_of(section, *seat)))
         .collect();
     let named: Vec<(&str, u8)> = members.iter().map(|(_, name, zone)| (name.as_str(), *zone)).collect();
-    let token_ring = TokenRing::new(seed, &named, ring.virtual_nodes, ring.n as usize);
+    let token_ring = TokenRing::new(seed, &named, partitioning(ring), ring.n as usize);
     let nodes: Vec<NodeId> = members.iter().map(|(at, _, _)| NodeId(*at as u16)).collect();
     let membership = Rc::new(membership_settings(ring, seed));
     let known = membership.neighbours.clone();
@@ -227,6 +227,16 @@ fn build_ring(
         .collect();
     let world = World::new(seed, with_legs(network(scenario), &ring.legs), nodes);
     Built { seats, world, ring: Some(token_ring), neighbours: known, map: None }
+}
+
+/// How the ring is divided.
+pub(super) fn partitioning(ring: &RingSection) -> Partitioning {
+    let (tokens, partitions) = (ring.virtual_nodes, ring.partitions);
+    match ring.partitioning {
+        PartitioningMode::ByToken => Partitioning::ByToken { tokens },
+        PartitioningMode::EqualRanges => Partitioning::EqualRanges { tokens, partitions },
+        PartitioningMode::EqualShares => Partitioning::EqualShares { partitions },
+    }
 }
 
 /// A level by name goes before a number.

@@ -16,8 +16,12 @@ pub struct RingSection {
     /// Nodes that stand elsewhere than in turn.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub placement: Vec<PlacementSection>,
-    /// Tokens per node, 1 to 256.
+    /// How the ring is divided and dealt out to nodes.
+    pub partitioning: PartitioningMode,
+    /// Tokens per node, 1 to 256; without meaning with equal shares.
     pub virtual_nodes: u32,
+    /// Equal partitions of the ring, unless it is divided by token; at least the number of nodes.
+    pub partitions: u32,
     /// Replicas per key, 1 to 16 and at most the number of nodes.
     pub n: u32,
     /// Replies that a read waits for.
@@ -90,7 +94,9 @@ impl Default for RingSection {
             name: "Gossip ring".to_string(),
             nodes: 6,
             placement: Vec::new(),
+            partitioning: PartitioningMode::ByToken,
             virtual_nodes: 16,
+            partitions: 1_024,
             n: 3,
             r: 1,
             w: 1,
@@ -126,6 +132,19 @@ impl Default for RingSection {
             legs: LegDelays::default(),
         }
     }
+}
+
+/// How the ring is divided and dealt out: the strategies of the Dynamo paper (2007, section 6.2), in its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum PartitioningMode {
+    /// Every node draws tokens; ranges end at tokens. Cassandra's way.
+    ByToken,
+    /// Equal partitions, each held by the nodes whose random tokens follow its end.
+    EqualRanges,
+    /// Equal partitions, as many for each node.
+    EqualShares,
 }
 
 /// Consistency levels by their names in Cassandra. A data centre is a region.

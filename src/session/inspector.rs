@@ -154,6 +154,11 @@ fn ring_facts(run: &ClusterRun, ring: &RingNode, fact: &mut impl FnMut(&str, Str
     let names = |members: Vec<String>| {
         if members.is_empty() { "nobody".to_string() } else { members.join(", ") }
     };
+    if let Some(tokens) = &run.blueprint().ring {
+        let (share, own) = (tokens.shares()[usize::from(ring.index())], tokens.tokens_of(ring.index()));
+        let word = plural(own as u64, "token", "tokens");
+        fact("Owns", format!("{:.1} % of the ring by {own} {word}", share * 100.0));
+    }
     let neighbours = members.overlay().places().map(|(neighbour, stand_in)| match stand_in {
         Some(other) => format!("{} for {}", name(other), name(neighbour)),
         None => name(neighbour).to_string(),

@@ -35,3 +35,4 @@ mod sql_safety;
 mod sql_scenarios;
 mod swarm;
 mod switches;
+mod token_ring;

@@ -337,6 +337,13 @@ fn every_number_has_its_range() {
             "failure_detection.swim.indirect: is 17",
         ),
         ("/clusters/1/gossip_ring/virtual_nodes", json!(0), "virtual_nodes: is 0"),
+        ("/clusters/1/gossip_ring/partitions", json!(100_000), "partitions: is 100000"),
+        (
+            "/clusters/1/gossip_ring",
+            json!({"partitioning": "equal_shares", "partitions": 5}),
+            "partitions: is 5; it must be at least `nodes`, which is 6",
+        ),
+        ("/clusters/1/gossip_ring/partitioning", json!("equal"), "by_token, equal_ranges, equal_shares"),
         ("/checks", json!({"success_share_min": 1.5}), "checks.success_share_min: is 1.5"),
         ("/checks", json!({"latency_ms_p99_max": 0}), "checks.latency_ms_p99_max: is 0"),
     ];
