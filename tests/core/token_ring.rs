@@ -69,7 +69,7 @@ fn mean(values: &[f64]) -> (f64, f64) {
 /// Beta(V, (n−1)V), so that the shares' coefficient of variation is √((n−1)/(nV+1)). With it the mean of the
 /// largest share over the mean share, by an independent Monte Carlo (with its standard error).
 const SHARES: [(usize, u32, f64, f64, f64); 28] = [
-    (3, 1, 0.70711, 1.8382, 0.0096),
+    (3, 1, 0.707107, 1.8382, 0.0096),
     (3, 4, 0.39223, 1.4314, 0.0055),
     (3, 8, 0.28284, 1.2998, 0.0039),
     (3, 16, 0.20203, 1.2141, 0.0028),
