@@ -25,6 +25,7 @@ mod quorums;
 mod recorded;
 mod resharding;
 mod ring_scenarios;
+mod rows;
 mod scenario_errors;
 mod schema_change;
 mod session;
