@@ -4,6 +4,7 @@ use super::ring_membership::{membership_settings, state_bytes};
 use super::role::Role;
 use super::sql_settings::sql_settings;
 use crate::engine::machine::CORES_UNLIMITED;
+use crate::engine::random::name_hash;
 use crate::engine::{
     DiskSpeed, Distribution, NetworkSpec, NodeId, NodeSpec, Purpose, SimDuration, Stream, World,
 };
@@ -11,9 +12,11 @@ use crate::ring::consistency::ConsistencyLevel;
 use crate::ring::message::{
     CLASS_READ_REQUEST, CLASS_READ_RESPONSE, CLASS_WRITE_ACKNOWLEDGEMENT, CLASS_WRITE_REQUEST, FIRST_CLASS,
 };
+use crate::ring::place::{Place, Places, Step};
 use crate::ring::ring_node::RingNode;
 use crate::ring::settings::{AntiEntropy, Asked, CommitLogSync, HintedHandoff, ReadRepair, RingSettings};
 use crate::ring::token_ring::{Partitioning, TokenRing};
+use crate::ring::view::Atlas;
 use crate::scenario::names::{Seat, seats};
 use crate::scenario::schema::{
     ClusterSection, DiskSection, LegDelays, LevelName, MachineSection, PartitioningMode, PayloadBytes,
@@ -68,8 +71,8 @@ fn queries(workload: &WorkloadSection) -> QueryShares {
 pub struct Built {
     pub seats: Vec<Seat>,
     pub world: World<Role>,
-    /// A ring's tokens, for the picture.
-    pub ring: Option<TokenRing>,
+    /// A ring's tokens when it starts.
+    pub ring: Option<Rc<TokenRing>>,
     pub neighbours: Vec<Vec<u16>>,
     /// A SQL cluster's first map.
     pub map: Option<Rc<ShardMap>>,
@@ -151,14 +154,25 @@ fn build_ring(
         .map(|(at, seat)| (at, seat.name(), scenario.zone_of(section, *seat)))
         .collect();
     let named: Vec<(&str, u8)> = members.iter().map(|(_, name, zone)| (name.as_str(), *zone)).collect();
-    let token_ring = TokenRing::new(seed, &named, partitioning(ring), ring.n as usize);
+    let first: Places = named
+        .iter()
+        .enumerate()
+        .map(|(node, (name, _))| {
+            let step = if node < ring.nodes as usize { Step::In } else { Step::Out };
+            Place::first(step, name_hash(name))
+        })
+        .collect();
+    let zones: Vec<u8> = members.iter().map(|(_, _, zone)| *zone).collect();
+    let atlas = Rc::new(Atlas::new(seed, zones, partitioning(ring), ring.n as usize, Rc::clone(&first)));
+    let token_ring = Rc::clone(&atlas.view(&first).current);
     let nodes: Vec<NodeId> = members.iter().map(|(at, _, _)| NodeId(*at as u16)).collect();
     let membership = Rc::new(membership_settings(ring, seed));
     let known = membership.neighbours.clone();
     let settings = Rc::new(RingSettings {
         keys: traffic.keys.clone(),
-        ring: token_ring.clone(),
+        atlas,
         nodes: nodes.clone(),
+        stream_rate: ring.stream_mbit_per_s / 8_000.0,
         membership,
         state_bytes: state_bytes(ring),
         n: ring.n as usize,
@@ -206,10 +220,12 @@ fn build_ring(
     });
     let owners = ring.token_aware.then(|| {
         let keys = 0..traffic.keys.len() as u32;
-        let of_key = |key| settings.ring.replicas(settings.keys.token(key)).iter().copied();
+        let of_key = |key| token_ring.replicas(settings.keys.token(key)).iter().copied();
         Owners::new(keys.flat_map(of_key).collect(), settings.n)
     });
-    let clients = client_settings(scenario, nodes, false, owners);
+    // Spares are not asked.
+    let asked = nodes[..ring.nodes as usize].to_vec();
+    let clients = client_settings(scenario, asked, false, owners);
     let nodes = seats
         .iter()
         .map(|seat| match *seat {
@@ -330,7 +346,7 @@ fn network(scenario: &Scenario) -> NetworkSpec {
 
 /// A network on which the legs of a quorum operation have delays of their own.
 fn with_legs(network: NetworkSpec, legs: &LegDelays) -> NetworkSpec {
-    let mut class_delays = vec![None; usize::from(FIRST_CLASS) + 8];
+    let mut class_delays = vec![None; usize::from(FIRST_CLASS) + 9];
     let mut class_zone_extras = class_delays.clone();
     for (class, delay) in [
         (CLASS_WRITE_REQUEST, &legs.write_request),

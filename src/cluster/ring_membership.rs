@@ -19,7 +19,7 @@ pub(super) fn membership_settings(ring: &RingSection, seed: u64) -> MembershipSe
     let gossip = &ring.gossip;
     let mut stream = Stream::new(seed, Purpose::Overlay, name_hash(&ring.name));
     MembershipSettings {
-        neighbours: joined(ring.nodes as usize, gossip.neighbours as usize, &mut stream),
+        neighbours: joined((ring.nodes + ring.spares) as usize, gossip.neighbours as usize, &mut stream),
         with_everybody: gossip.peers == GossipPeers::Everybody,
         seeds: gossip.seeds as u16,
         with_the_dead: gossip.unreachable,

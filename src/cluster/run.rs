@@ -14,6 +14,9 @@ use crate::measure::prices::PriceSheet;
 use crate::measure::recorder::{BucketLatency, Counts, Recorder, operation};
 use crate::measure::summary::Summary;
 use crate::ring::overlay::parts;
+use crate::ring::ring_node::RingNode;
+use crate::ring::token_ring::TokenRing;
+use crate::ring::view::View;
 use crate::scenario::fault::FaultSpec;
 use crate::scenario::schema::{ClusterSection, GossipPeers, Scenario};
 use crate::sql::config_service::ConfigService;
@@ -124,6 +127,12 @@ impl ClusterRun {
     pub fn map(&self) -> Option<&ShardMap> {
         let services = self.world.node_ids().filter_map(|node| self.world.process(node).as_config());
         services.map(ConfigService::map).max_by_key(|map| map.version)
+    }
+
+    /// The token ring, of the node that has heard of most changes; none in a cluster without one.
+    pub fn ring(&self) -> Option<&TokenRing> {
+        let nodes = self.world.node_ids().filter_map(|node| self.world.process(node).as_ring());
+        nodes.map(RingNode::view).max_by_key(|view| view.number).map(View::ring)
     }
 
     pub fn recorder(&self) -> &Recorder {
@@ -287,9 +296,15 @@ impl ClusterRun {
     /// Lets a fault act on this cluster from now on.
     pub fn begin_fault(&mut self, fault: &FaultSpec) -> FaultId {
         let kind = self.watcher.blueprint.directory.resolve(fault);
-        if matches!(fault, FaultSpec::Crash { .. } | FaultSpec::Restart { .. })
-            && self.kind() == "gossip_ring"
-        {
+        let may_lose = matches!(
+            fault,
+            FaultSpec::Crash { .. }
+                | FaultSpec::Restart { .. }
+                | FaultSpec::Join { .. }
+                | FaultSpec::Leave { .. }
+                | FaultSpec::Replace { .. }
+        );
+        if may_lose && self.kind() == "gossip_ring" {
             self.audit_due = true;
         }
         let ClusterRun { world, watcher, .. } = self;
@@ -346,14 +361,19 @@ impl ClusterRun {
     fn audit_ring(&mut self) {
         let mut lost = 0;
         let acknowledged = self.watcher.recorder.acknowledged();
+        let nodes: Vec<NodeId> =
+            self.world.node_ids().filter(|node| self.world.process(*node).as_ring().is_some()).collect();
+        let newest_view = nodes.iter().filter_map(|node| Some(self.world.process(*node).as_ring()?.view()));
+        let newest_view = newest_view.max_by_key(|view| view.number);
         for key in 0..acknowledged.key_count() as u32 {
             let Some(newest) = acknowledged.newest(key) else {
                 continue;
             };
-            let survivor = self
-                .world
-                .node_ids()
-                .filter_map(|node| self.surviving_version(node, key))
+            // What nodes have that are no part of the ring is lost to it.
+            let is_member = |node: u16| newest_view.is_none_or(|view| view.is_member(node));
+            let members = nodes.iter().enumerate().filter(|(node, _)| is_member(*node as u16));
+            let survivor = members
+                .filter_map(|(_, node)| self.surviving_version(*node, key))
                 .max_by_key(|content| (content.version, content.value))
                 .unwrap_or_default();
             let is_gone = survivor.version == 0 && acknowledged.is_deleted(key);
@@ -367,7 +387,8 @@ impl ClusterRun {
     fn surviving_version(&self, node: NodeId, key: u32) -> Option<Versioned> {
         let ring = self.world.process(node).as_ring()?;
         let body = self.world.body(node);
-        if !body.is_down() {
+        // One that is paused when it should start has nothing in memory yet.
+        if !body.is_down() && ring.gossip().has_started() {
             return Some(ring.cell(key).content);
         }
         match body.disk().image() {

@@ -96,7 +96,7 @@ pub struct ClusterReport {
     pub false_convictions: Option<u64>,
     /// None where there are no replicas that lag.
     pub replication_lag_ms_max: Option<f64>,
-    /// Who owns what of a ring; none without one.
+    /// Who owns what of a ring as it is at the end; none without one.
     pub ownership: Option<OwnershipReport>,
     pub cost: CostReport,
 }
@@ -318,12 +318,16 @@ impl ClusterReport {
 }
 
 fn ownership(run: &ClusterRun) -> Option<OwnershipReport> {
-    let ring = run.blueprint().ring.as_ref()?;
+    let ring = run.ring()?;
     let seats = run.blueprint().directory.seats.iter();
-    let names = seats.filter(|seat| matches!(seat, Seat::RingNode(_))).map(|seat| seat.name());
-    let shares = ring.shares();
+    let names: Vec<String> =
+        seats.filter(|seat| matches!(seat, Seat::RingNode(_))).map(|seat| seat.name()).collect();
+    let shares = ring.shares(names.len());
+    let named = names.into_iter().zip(shares).enumerate();
+    let members = named.filter(|(node, _)| ring.tokens_of(*node as u16) > 0);
+    let nodes: Vec<OwnedShare> = members.map(|(_, (node, share))| OwnedShare { node, share }).collect();
+    let shares: Vec<f64> = nodes.iter().map(|node| node.share).collect();
     let coefficient_of_variation = coefficient_of_variation(&shares);
-    let nodes = names.zip(shares).map(|(node, share)| OwnedShare { node, share }).collect();
     Some(OwnershipReport { nodes, coefficient_of_variation })
 }
 

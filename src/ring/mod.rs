@@ -1,7 +1,8 @@
 //! The gossip-based ring.
 //!
-//! [`token_ring`] says where a key is, [`ring_node`] coordinates
-//! (by [`consistency`], with [`speculation`]), stores [`row`]s (registers, [`siblings`] or a [`counter`]) and keeps [`hints`];
+//! [`token_ring`] says where a key is, [`view`] which ring a node acts by, made of the [`place`]s that it has
+//! heard of; [`ring_node`] coordinates (by [`consistency`], with [`speculation`]), stores [`row`]s (registers,
+//! [`siblings`] or a [`counter`]), keeps [`hints`] and streams ranges that move;
 //! [`membership`] says who is there: by [`gossip`] of [`rumour`]s over an [`overlay`],
 //! judged by a [`failure_detector`]; [`message`] is what they say to each other,
 //! [`settings`] what they are set up with.
@@ -16,6 +17,7 @@ pub mod hints;
 pub mod membership;
 pub mod message;
 pub mod overlay;
+pub mod place;
 pub mod ring_node;
 pub mod row;
 pub mod rumour;
@@ -23,3 +25,4 @@ pub mod settings;
 pub mod siblings;
 pub mod speculation;
 pub mod token_ring;
+pub mod view;

@@ -29,6 +29,16 @@ pub enum Partitioning {
     EqualShares { partitions: u32 },
 }
 
+/// A node that is a part of the ring.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Member {
+    /// Its place in the list of all nodes.
+    pub node: u16,
+    /// What its tokens are drawn by.
+    pub tokens: u64,
+    pub zone: u8,
+}
+
 /// The ring and, for each of its ranges, the replicas.
 #[derive(Clone, Debug)]
 pub struct TokenRing {
@@ -40,35 +50,57 @@ pub struct TokenRing {
     /// Replicas of each range, `replicas` to a range.
     preference: Vec<u16>,
     replicas: usize,
-    nodes: usize,
 }
 
 impl TokenRing {
     /// A ring of nodes given by name and zone, with `replicas` (at most the number of nodes) per key.
     pub fn new(seed: u64, nodes: &[(&str, u8)], partitioning: Partitioning, replicas: usize) -> TokenRing {
+        let member = |(node, (name, zone)): (usize, &(&str, u8))| Member {
+            node: node as u16,
+            tokens: name_hash(name),
+            zone: *zone,
+        };
+        let members: Vec<Member> = nodes.iter().enumerate().map(member).collect();
+        TokenRing::of(seed, &members, partitioning, replicas)
+    }
+
+    /// A ring of members in ascending order.
+    pub fn of(seed: u64, members: &[Member], partitioning: Partitioning, replicas: usize) -> TokenRing {
         assert!(
-            replicas <= nodes.len() && replicas <= REPLICAS_MAX,
+            replicas <= members.len() && replicas <= REPLICAS_MAX,
             "more replicas than nodes, or than the limit"
         );
         let (ends, tokens, owners) = match partitioning {
             Partitioning::ByToken { tokens } => {
-                let (tokens, owners) = random_tokens(seed, nodes, tokens);
+                let (tokens, owners) = random_tokens(seed, members, tokens);
                 (Rc::clone(&tokens), tokens, owners)
             }
             Partitioning::EqualRanges { tokens, partitions } => {
-                let (tokens, owners) = random_tokens(seed, nodes, tokens);
+                let (tokens, owners) = random_tokens(seed, members, tokens);
                 (equal_ends(partitions), tokens, owners)
             }
             Partitioning::EqualShares { partitions } => {
                 let ends = equal_ends(partitions);
-                (Rc::clone(&ends), ends, dealt(seed, nodes.len(), partitions))
+                (Rc::clone(&ends), ends, dealt(seed, members, partitions))
             }
         };
-        let zones: Vec<u8> = nodes.iter().map(|node| node.1).collect();
+        let nodes = members.last().map_or(0, |member| usize::from(member.node) + 1);
+        let mut zones = vec![None; nodes];
+        members.iter().for_each(|member| zones[usize::from(member.node)] = Some(member.zone));
         let first = |end: i64| tokens.partition_point(|token| *token < end);
         let preference =
             ends.iter().flat_map(|end| replicas_from(first(*end), &owners, &zones, replicas)).collect();
-        TokenRing { ends, tokens, owners, preference, replicas, nodes: nodes.len() }
+        TokenRing { ends, tokens, owners, preference, replicas }
+    }
+
+    /// Where ranges end.
+    pub fn ends(&self) -> impl Iterator<Item = i64> + '_ {
+        self.ends.iter().copied()
+    }
+
+    /// Whether something is so of the replicas of every range.
+    pub fn all_ranges(&self, is_so: impl Fn(&[u16]) -> bool) -> bool {
+        self.preference.chunks(self.replicas).all(is_so)
     }
 
     /// The nodes that hold a token's key, the first owner first.
@@ -105,9 +137,14 @@ impl TokenRing {
         })
     }
 
-    /// Of each node: the share of the ring whose first replica it is, 0 to 1.
-    pub fn shares(&self) -> Vec<f64> {
-        let mut shares = vec![0.0; self.nodes];
+    /// Share of the ring whose first replica a node is, 0 to 1.
+    pub fn share(&self, node: u16) -> f64 {
+        self.ranges().filter(|range| range.0 == node).map(|range| range.2).sum()
+    }
+
+    /// Of each of so many nodes: the share of the ring whose first replica it is, 0 to 1.
+    pub fn shares(&self, nodes: usize) -> Vec<f64> {
+        let mut shares = vec![0.0; nodes];
         self.ranges().for_each(|(node, _, length)| shares[usize::from(node)] += length);
         shares
     }
@@ -127,11 +164,11 @@ pub fn coefficient_of_variation(shares: &[f64]) -> f64 {
 }
 
 /// Tokens that every node draws for itself, ascending, and the node of each.
-fn random_tokens(seed: u64, nodes: &[(&str, u8)], count: u32) -> (Rc<[i64]>, Vec<u16>) {
+fn random_tokens(seed: u64, members: &[Member], count: u32) -> (Rc<[i64]>, Vec<u16>) {
     let mut places: Vec<(i64, u16)> = Vec::new();
-    for (index, (name, _)) in nodes.iter().enumerate() {
-        let mut stream = Stream::new(seed, Purpose::Token, name_hash(name));
-        places.extend((0..count).map(|_| (stream.next_u64() as i64, index as u16)));
+    for member in members {
+        let mut stream = Stream::new(seed, Purpose::Token, member.tokens);
+        places.extend((0..count).map(|_| (stream.next_u64() as i64, member.node)));
     }
     let order = places_by(places.len(), |at| key_of_signed(places[at].0));
     let tokens = order.iter().map(|at| places[*at as usize].0).collect();
@@ -145,9 +182,9 @@ fn equal_ends(partitions: u32) -> Rc<[i64]> {
 }
 
 /// The node of each partition: as many for each node, as far as that goes.
-fn dealt(seed: u64, nodes: usize, partitions: u32) -> Vec<u16> {
+fn dealt(seed: u64, members: &[Member], partitions: u32) -> Vec<u16> {
     let mut stream = Stream::named(seed, Purpose::Token, "partitions");
-    let mut owners: Vec<u16> = (0..partitions as usize).map(|at| (at % nodes) as u16).collect();
+    let mut owners: Vec<u16> = (0..partitions as usize).map(|at| members[at % members.len()].node).collect();
     for at in 1..owners.len() {
         let other = stream.below(at as u32 + 1) as usize;
         owners.swap(at, other);
@@ -156,13 +193,13 @@ fn dealt(seed: u64, nodes: usize, partitions: u32) -> Vec<u16> {
 }
 
 /// Walks the ring from a token: nodes of new zones first, then the others passed by.
-fn replicas_from(at: usize, owners: &[u16], zones: &[u8], replicas: usize) -> Vec<u16> {
+fn replicas_from(at: usize, owners: &[u16], zones: &[Option<u8>], replicas: usize) -> Vec<u16> {
     let mut zone_exists = [false; 256];
-    zones.iter().for_each(|zone| zone_exists[usize::from(*zone)] = true);
+    zones.iter().flatten().for_each(|zone| zone_exists[usize::from(*zone)] = true);
     let distinct_zones = zone_exists.iter().filter(|exists| **exists).count();
     let mut chosen: Vec<u16> = Vec::with_capacity(replicas);
     let mut passed_by: Vec<u16> = Vec::new();
-    let mut zones_used: Vec<u8> = Vec::new();
+    let mut zones_used: Vec<Option<u8>> = Vec::new();
     for step in 0..owners.len() {
         if chosen.len() == replicas {
             break;

@@ -171,6 +171,8 @@ fn ranges() -> Vec<(&'static str, &'static str, Value)> {
         ("RingSection", "name", characters(1, NAME_CHARS_MAX)),
         ("RingSection", "nodes", numbers(1, RING_NODES_MAX)),
         ("RingSection", "virtual_nodes", numbers(1, VIRTUAL_NODES_MAX)),
+        ("RingSection", "spares", numbers(0, SPARES_MAX)),
+        ("RingSection", "stream_mbit_per_s", numbers(BANDWIDTH_MBIT_PER_S_MIN, BANDWIDTH_MBIT_PER_S_MAX)),
         ("RingSection", "partitions", numbers(1, PARTITIONS_MAX)),
         ("RingSection", "n", numbers(1, KEY_REPLICAS_MAX)),
         ("RingSection", "r", numbers(1, KEY_REPLICAS_MAX)),

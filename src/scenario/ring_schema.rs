@@ -11,8 +11,12 @@ use serde::{Deserialize, Serialize};
 pub struct RingSection {
     /// Unique in the scenario. Default: Gossip ring.
     pub name: String,
-    /// Ring nodes, 1 to 1,000.
+    /// Ring nodes, 1 to 1,000 with the spares.
     pub nodes: u32,
+    /// Nodes that have a machine and are no part of the ring at the start; named after the others.
+    pub spares: u32,
+    /// What one node streams to others when ranges move, in megabits per second. Cassandra's default: 200.
+    pub stream_mbit_per_s: f64,
     /// Nodes that stand elsewhere than in turn.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub placement: Vec<PlacementSection>,
@@ -93,6 +97,8 @@ impl Default for RingSection {
         RingSection {
             name: "Gossip ring".to_string(),
             nodes: 6,
+            spares: 0,
+            stream_mbit_per_s: 200.0,
             placement: Vec::new(),
             partitioning: PartitioningMode::ByToken,
             virtual_nodes: 16,

@@ -24,6 +24,7 @@ mod queueing;
 mod quorums;
 mod recorded;
 mod resharding;
+mod ring_changes;
 mod ring_scenarios;
 mod rows;
 mod scenario_errors;

@@ -24,19 +24,25 @@ mod anti_entropy;
 mod coordinator;
 mod handoff;
 mod membership;
+mod moving;
 mod replica;
+mod streaming;
 
 use super::hints::Hints;
 use super::membership::{Action, Membership};
 use super::message::{RingDisk, RingHost, RingTimer};
+use super::place::{Place, Places};
 use super::row::Row;
 use super::settings::{CommitLogSync, RingSettings};
 use super::speculation::Speculation;
+use super::view::View;
 use crate::engine::{Context, NodeId, PagedVec, PendingTable};
 use crate::workload::operation::{Cell, KeyId};
 use anti_entropy::Session;
 use coordinator::Coordinated;
+use std::collections::VecDeque;
 use std::rc::Rc;
+use streaming::Streaming;
 
 /// One ring node.
 #[derive(Clone)]
@@ -58,11 +64,27 @@ pub struct RingNode {
     session: Option<Session>,
     /// With whom trees were compared last.
     compared_last: u16,
+    /// How all stand to the ring, as far as it has heard, and the ring that it acts by for that.
+    places: Places,
+    view: Rc<View>,
+    /// Those that it acted by before, the oldest first.
+    former: VecDeque<Rc<View>>,
+    /// Places are on their way to its disk.
+    stores_places: bool,
+    move_armed: bool,
+    streaming: Streaming,
 }
 
 impl RingNode {
     pub fn new(settings: Rc<RingSettings>, index: u16) -> RingNode {
+        let places = Rc::clone(&settings.atlas.first);
         RingNode {
+            view: settings.atlas.view(&places),
+            places,
+            former: VecDeque::new(),
+            stores_places: false,
+            move_armed: false,
+            streaming: Streaming::default(),
             rows: PagedVec::filled(Row::default(), settings.keys.len()),
             pending: PendingTable::new(settings.request_timeout, settings.in_flight_max),
             gossip: Membership::new(Rc::clone(&settings.membership), index),
@@ -97,6 +119,16 @@ impl RingNode {
         self.settings.nodes.binary_search(&node).ok().map(|place| place as u16)
     }
 
+    /// The ring that it acts by.
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// How a node stands to the ring, as far as this one has heard.
+    pub fn place(&self, node: u16) -> &Place {
+        &self.places[usize::from(node)]
+    }
+
     pub fn in_flight(&self) -> usize {
         self.pending.len()
     }
@@ -125,10 +157,15 @@ impl RingNode {
         self.rows.extend_to(self.settings.keys.len(), Row::default());
         self.hints = disk.hints.clone().unwrap_or_default();
         self.hints.restarted(self.settings.nodes.len(), ctx.monotonic());
+        if let Some(places) = &disk.places {
+            self.places = Rc::clone(places);
+            self.view = self.settings.atlas.view(places);
+        }
         self.arm_handoff(ctx);
         self.arm_anti_entropy(ctx);
         self.arm_purge(ctx);
         self.begin_gossip(ctx);
+        self.places_restored(ctx);
         if let CommitLogSync::Interval(interval) = self.settings.commit_log_sync {
             ctx.set_timer(interval, RingTimer::Sync);
         }
@@ -142,6 +179,8 @@ impl RingNode {
             RingTimer::Handoff => self.hand_off(ctx),
             RingTimer::AntiEntropy => self.begin_anti_entropy(ctx),
             RingTimer::Purge => self.purge(ctx),
+            RingTimer::Move => self.move_on(ctx),
+            RingTimer::Stream => self.stream_next(ctx),
             RingTimer::Sync => {
                 if ctx.disk_backlog() > 0 {
                     ctx.disk_sync_background();
