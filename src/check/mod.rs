@@ -7,3 +7,4 @@
 pub mod durability;
 pub mod history;
 pub mod staleness;
+pub mod updates;

@@ -14,6 +14,10 @@
 //!                        └─────┘ old for this long when the read began
 //! ```
 //!
+//! Of a read that saw siblings, all of them count as returned. A counter shows how many
+//! changes it has, not whose: a read is stale for sure if those are fewer than had been
+//! acknowledged before it began.
+//!
 //! Per key the last [`WRITES_REMEMBERED`] acknowledged writes are remembered; a
 //! read that is behind by more is counted as behind by that many.
 
@@ -50,17 +54,24 @@ pub struct Stale {
 #[derive(Clone)]
 pub struct AcknowledgedWrites {
     keys: PagedVec<Option<Rc<Vec<Acknowledged>>>>,
+    /// In a ring of counters: how many there were of each key.
+    changes: Option<PagedVec<u64>>,
 }
 
 impl AcknowledgedWrites {
-    pub fn new(keys: usize) -> AcknowledgedWrites {
-        AcknowledgedWrites { keys: PagedVec::filled(None, keys) }
+    /// Of so many keys, which may be counters.
+    pub fn new(keys: usize, counters: bool) -> AcknowledgedWrites {
+        let changes = counters.then(|| PagedVec::filled(0, keys));
+        AcknowledgedWrites { keys: PagedVec::filled(None, keys), changes }
     }
 
     /// Takes in an acknowledged write. Returns true if it was lost at birth: an
     /// earlier write, acknowledged before this one was sent, has a higher
     /// version and will be preferred to it (last-write-wins under clock skew).
     pub fn write(&mut self, write: &Completed, now: SimTime) -> bool {
+        if let Some(changes) = self.changes.as_mut().and_then(|changes| changes.get_mut(write.key as usize)) {
+            *changes += 1;
+        }
         let Some(place) = self.keys.get_mut(write.key as usize) else {
             return false;
         };
@@ -74,18 +85,21 @@ impl AcknowledgedWrites {
         let is_delete = write.kind == OperationKind::Delete;
         let (content, invoked) = (write.result, write.invoked);
         writes.push(Acknowledged { content, is_delete, invoked, completed: now });
-        shadowed
+        shadowed && self.changes.is_none()
     }
 
-    /// Judges a read.
+    /// Judges a read, which may have seen further siblings.
     #[inline]
-    pub fn read(&self, read: &Completed) -> Option<Stale> {
+    pub fn read(&self, read: &Completed, siblings: &[u64]) -> Option<Stale> {
         let writes = self.keys.get(read.key as usize)?.as_ref()?;
+        if let Some(changes) = &self.changes {
+            return judge_count(writes, *changes.get(read.key as usize)?, read);
+        }
         // Most reads return the write that was acknowledged last.
         if writes.last().is_some_and(|last| last.content == read.result) {
             return None;
         }
-        judge(writes, read)
+        judge(writes, read, siblings)
     }
 
     /// The newest version, in the cluster's order, that was acknowledged for a key.
@@ -121,7 +135,17 @@ fn newest_of<'a>(writes: impl Iterator<Item = &'a Acknowledged>) -> Option<&'a A
     writes.max_by_key(|write| (write.content.version, write.content.value))
 }
 
-fn judge(writes: &[Acknowledged], read: &Completed) -> Option<Stale> {
+/// A counter with so many acknowledged changes, of which the latest are known.
+fn judge_count(writes: &[Acknowledged], changes: u64, read: &Completed) -> Option<Stale> {
+    let later = writes.iter().filter(|write| write.completed >= read.invoked).count();
+    let (had, shown) = (changes - later as u64, read.result.version);
+    let versions = had.checked_sub(shown).filter(|versions| *versions > 0)? as usize;
+    let missed = writes.get((writes.len() - later).saturating_sub(versions))?;
+    let age = read.invoked.since(missed.completed);
+    Some(Stale { versions: versions as u32, age, missed: missed.content, came_back: false })
+}
+
+fn judge(writes: &[Acknowledged], read: &Completed, siblings: &[u64]) -> Option<Stale> {
     let mut result = read.result;
     if result.version == 0 {
         // Nothing is what a delete leaves, once its tombstone is gone.
@@ -130,7 +154,8 @@ fn judge(writes: &[Acknowledged], read: &Completed) -> Option<Stale> {
     }
     let returned = writes.iter().find(|write| write.content.value == result.value);
     let newer = |write: &&Acknowledged| {
-        if write.completed >= read.invoked || write.content.value == result.value {
+        let value = write.content.value;
+        if write.completed >= read.invoked || value == result.value || siblings.contains(&value) {
             return false;
         }
         match returned {

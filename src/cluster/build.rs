@@ -10,18 +10,20 @@ use crate::engine::{
 };
 use crate::ring::consistency::ConsistencyLevel;
 use crate::ring::message::{
-    CLASS_READ_REQUEST, CLASS_READ_RESPONSE, CLASS_WRITE_ACKNOWLEDGEMENT, CLASS_WRITE_REQUEST, FIRST_CLASS,
+    CLASS_READ_REQUEST, CLASS_READ_RESPONSE, CLASS_WRITE_ACKNOWLEDGEMENT, CLASS_WRITE_REQUEST, LAST_CLASS,
 };
 use crate::ring::place::{Place, Places, Step};
 use crate::ring::ring_node::RingNode;
-use crate::ring::settings::{AntiEntropy, Asked, CommitLogSync, HintedHandoff, ReadRepair, RingSettings};
+use crate::ring::settings::{
+    AntiEntropy, Asked, CommitLogSync, HintedHandoff, ReadRepair, RingSettings, Versions,
+};
 use crate::ring::token_ring::{Partitioning, TokenRing};
 use crate::ring::view::Atlas;
 use crate::scenario::names::{Seat, seats};
 use crate::scenario::schema::{
     ClusterSection, DiskSection, LegDelays, LevelName, MachineSection, PartitioningMode, PayloadBytes,
-    ReadFrom, ReadRepairMode, ReadReplicas, RingSection, Scenario, SqlSection, SyncPolicy, WorkloadSection,
-    WriteReplicas,
+    ReadFrom, ReadRepairMode, ReadReplicas, RingSection, Scenario, SqlSection, SyncPolicy, VersionsMode,
+    WorkloadSection, WriteReplicas,
 };
 use crate::sql::backup_store::BackupStore;
 use crate::sql::config_service::ConfigService;
@@ -29,7 +31,7 @@ use crate::sql::mysql::MySql;
 use crate::sql::query_proxy::QueryProxy;
 use crate::sql::shard_map::ShardMap;
 use crate::sql::shard_proxy::ShardProxy;
-use crate::workload::client::{Client, ClientSettings, Owners};
+use crate::workload::client::{Client, ClientSettings, Owners, Updates};
 use crate::workload::generator::{Generated, Generator, QueryShares, Source, Traffic};
 use crate::workload::keys::KeySpace;
 use crate::workload::probe::ProbeSettings;
@@ -51,6 +53,7 @@ pub fn traffic(scenario: &Scenario, recording: Option<Rc<Recording>>) -> Rc<Traf
                 rate_per_s: workload.rate_per_s,
                 reads: workload.reads,
                 deletes: workload.deletes,
+                decrements: workload.decrements,
                 queries: queries(workload),
                 popularity: Zipf::new(workload.keys, workload.zipf_theta),
                 payload_bytes,
@@ -58,7 +61,7 @@ pub fn traffic(scenario: &Scenario, recording: Option<Rc<Recording>>) -> Rc<Traf
             (KeySpace::generated(workload.keys), Source::Generated(generated))
         }
     };
-    Rc::new(Traffic { keys, source, clients: workload.clients })
+    Rc::new(Traffic { keys, source, clients: workload.clients, counts: workload.counts })
 }
 
 fn queries(workload: &WorkloadSection) -> QueryShares {
@@ -103,6 +106,7 @@ fn build_sql(
         query_proxies,
         matches!(sql.reads, ReadFrom::ReadYourWritesWaitMs(_)),
         None,
+        Updates::Direct,
     );
     let nodes = seats
         .iter()
@@ -178,6 +182,12 @@ fn build_ring(
         n: ring.n as usize,
         read_level: level(ring.read_level, ring.r),
         write_level: level(ring.write_level, ring.w),
+        versions: match ring.versions {
+            VersionsMode::LastWriteWins => Versions::LastWriteWins,
+            VersionsMode::Siblings => Versions::Siblings,
+            VersionsMode::GCounter | VersionsMode::PnCounter => Versions::Counter,
+            VersionsMode::CompareAndSet => Versions::CompareAndSet,
+        },
         sloppy_quorum: ring.sloppy_quorum,
         read_from: match ring.read_from {
             ReadReplicas::All => Asked::All,
@@ -223,9 +233,15 @@ fn build_ring(
         let of_key = |key| token_ring.replicas(settings.keys.token(key)).iter().copied();
         Owners::new(keys.flat_map(of_key).collect(), settings.n)
     });
+    let updates = match ring.versions {
+        VersionsMode::LastWriteWins => Updates::ReadFirst,
+        VersionsMode::Siblings => Updates::WithContext,
+        VersionsMode::GCounter | VersionsMode::PnCounter => Updates::Direct,
+        VersionsMode::CompareAndSet => Updates::CompareAndSet,
+    };
     // Spares are not asked.
     let asked = nodes[..ring.nodes as usize].to_vec();
-    let clients = client_settings(scenario, asked, false, owners);
+    let clients = client_settings(scenario, asked, false, owners, updates);
     let nodes = seats
         .iter()
         .map(|seat| match *seat {
@@ -281,11 +297,13 @@ fn client_settings(
     endpoints: Vec<NodeId>,
     sends_session: bool,
     owners: Option<Owners>,
+    updates: Updates,
 ) -> Rc<ClientSettings> {
     Rc::new(ClientSettings {
         endpoints,
         owners,
         sends_session,
+        updates,
         timeout: SimDuration::from_ms_f64(scenario.workload.timeout_ms),
         in_flight_max: scenario.workload.in_flight_max as usize,
         probes: scenario.workload.probes.as_ref().map(|probes| ProbeSettings {
@@ -346,7 +364,7 @@ fn network(scenario: &Scenario) -> NetworkSpec {
 
 /// A network on which the legs of a quorum operation have delays of their own.
 fn with_legs(network: NetworkSpec, legs: &LegDelays) -> NetworkSpec {
-    let mut class_delays = vec![None; usize::from(FIRST_CLASS) + 9];
+    let mut class_delays = vec![None; usize::from(LAST_CLASS) + 1];
     let mut class_zone_extras = class_delays.clone();
     for (class, delay) in [
         (CLASS_WRITE_REQUEST, &legs.write_request),

@@ -6,8 +6,9 @@ use crate::ring::place::RingAdmin;
 use crate::sql::event::{Admin, SqlEvent, SqlTimer, SqlToken};
 use crate::sql::message::SqlMessage;
 use crate::sql::record::{BackupDisk, ConfigDisk, MySqlDisk, SqlRecord};
-use crate::workload::client::{ClientControl, ClientEvent, ClientTimer, request_bytes, response_bytes};
-use crate::workload::operation::{Request, Response};
+use crate::workload::client::{ClientControl, ClientEvent, ClientTimer};
+use crate::workload::client::{got_bytes, put_bytes, request_bytes, response_bytes};
+use crate::workload::operation::{Got, Put, Request, Response};
 
 /// Anything that travels in a cluster.
 #[derive(Clone, Debug)]
@@ -16,6 +17,9 @@ pub enum Message {
     Request(Request),
     /// To a client.
     Response(Response),
+    /// From a client to a ring that keeps siblings, and back.
+    Put(Put),
+    Got(Got),
     Sql(SqlMessage),
     Ring(RingMessage),
 }
@@ -27,7 +31,9 @@ pub const CLASS_RESPONSE: u8 = 2;
 impl EngineMessage for Message {
     fn transport(&self) -> Transport {
         match self {
-            Message::Request(_) | Message::Response(_) => Transport::Pooled,
+            Message::Request(_) | Message::Response(_) | Message::Put(_) | Message::Got(_) => {
+                Transport::Pooled
+            }
             Message::Sql(message) => message.transport(),
             Message::Ring(message) => message.transport(),
         }
@@ -35,8 +41,8 @@ impl EngineMessage for Message {
 
     fn class(&self) -> u8 {
         match self {
-            Message::Request(_) => CLASS_REQUEST,
-            Message::Response(_) => CLASS_RESPONSE,
+            Message::Request(_) | Message::Put(_) => CLASS_REQUEST,
+            Message::Response(_) | Message::Got(_) => CLASS_RESPONSE,
             Message::Sql(message) => message.class(),
             Message::Ring(message) => message.class(),
         }
@@ -46,6 +52,8 @@ impl EngineMessage for Message {
         match self {
             Message::Request(request) => request_bytes(request),
             Message::Response(response) => response_bytes(response),
+            Message::Put(put) => put_bytes(put),
+            Message::Got(got) => got_bytes(got),
             Message::Sql(message) => message.bytes(),
             Message::Ring(message) => message.bytes(),
         }
@@ -161,6 +169,8 @@ macro_rules! from_variants {
 from_variants! {
     Message::Request(Request),
     Message::Response(Response),
+    Message::Put(Put),
+    Message::Got(Got),
     Message::Sql(SqlMessage),
     Message::Ring(RingMessage),
     Timer::Client(ClientTimer),

@@ -16,7 +16,7 @@ use crate::sql::record::{BackupDisk, ConfigDisk, MySqlDisk};
 use crate::sql::settings::SqlSettings;
 use crate::sql::shard_proxy::ShardProxy;
 use crate::workload::client::Client;
-use crate::workload::operation::{Cause, Response};
+use crate::workload::operation::{Cause, Put, Response};
 
 /// Core time of the configuration service for any message.
 const CONTROL_SERVICE: SimDuration = SimDuration(20_000);
@@ -100,8 +100,12 @@ impl Process for Role {
         match (self, message) {
             (Role::Ring(node), Message::Ring(message)) => on_ring_message(node, from, message, ctx),
             (Role::Ring(node), Message::Request(request)) => node.on_request(from, request, ctx),
+            (Role::Ring(node), Message::Put(put)) => {
+                node.on_update(from, put.request, Some(put.context), ctx)
+            }
             (Role::MySql(server), Message::Sql(message)) => on_mysql_message(server, from, message, ctx),
             (Role::Client(client), Message::Response(response)) => client.on_response(response, ctx),
+            (Role::Client(client), Message::Got(got)) => client.on_got(&got, ctx),
             (Role::QueryProxy(proxy), Message::Request(request)) => proxy.on_request(from, request, ctx),
             (Role::QueryProxy(proxy), Message::Sql(message)) => match message {
                 SqlMessage::QueryReply { ticket, response } => proxy.on_reply(ticket, response, ctx),
@@ -153,7 +157,9 @@ impl Process for Role {
 
     fn on_shed(&mut self, from: NodeId, message: Message, ctx: &mut Context<Self>) {
         match message {
-            Message::Request(request) => ctx.send(from, Response::failed(request.id, Cause::Overloaded)),
+            Message::Request(request) | Message::Put(Put { request, .. }) => {
+                ctx.send(from, Response::failed(request.id, Cause::Overloaded));
+            }
             Message::Sql(SqlMessage::Query { ticket, request, .. }) => {
                 let response = Response::failed(request.id, Cause::Overloaded);
                 ctx.send(from, SqlMessage::QueryReply { ticket, response });
@@ -237,6 +243,17 @@ fn on_ring_message(node: &mut RingNode, from: NodeId, message: RingMessage, ctx:
         RingMessage::TreeRequest => node.on_tree_request(from, ctx),
         RingMessage::Tree { leaves } => node.on_tree(from, leaves, ctx),
         RingMessage::Sync { leaves, rows } => node.on_sync(from, leaves, &rows, ctx),
+        RingMessage::Forward { client, request, context } => node.coordinate(client, request, context, ctx),
+        RingMessage::Prepare { ticket, key, ballot } => node.on_prepare(from, ticket, key, ballot, ctx),
+        RingMessage::Promise { ticket, ballot, promised, row, is_committed } => {
+            node.on_promise(from, ticket, (ballot, promised), (&row, is_committed), ctx);
+        }
+        RingMessage::Propose { ticket, key, ballot, row } => {
+            node.on_propose(from, ticket, (key, ballot), row, ctx);
+        }
+        RingMessage::Accepted { ticket, ballot, promised } => {
+            node.on_accepted(from, ticket, (ballot, promised), ctx);
+        }
         RingMessage::Gossip { message, places, .. } => {
             node.on_gossip(from, &message, places.as_ref(), ctx);
         }
@@ -315,7 +332,11 @@ fn on_backup_message(store: &mut BackupStore, from: NodeId, message: SqlMessage,
 fn ring_service(node: &RingNode, message: &Message, stream: &mut Stream) -> SimDuration {
     let settings = node.settings();
     match message {
-        Message::Request(_) => settings.coordinator_service.sample(stream),
+        Message::Request(_) | Message::Put(_) | Message::Ring(RingMessage::Forward { .. }) => {
+            settings.coordinator_service.sample(stream)
+        }
+        Message::Ring(RingMessage::Prepare { .. }) => settings.read_service.sample(stream),
+        Message::Ring(RingMessage::Propose { .. }) => settings.write_service.sample(stream),
         Message::Ring(RingMessage::Write { .. } | RingMessage::Repair { .. } | RingMessage::Hint { .. }) => {
             settings.write_service.sample(stream)
         }

@@ -11,18 +11,19 @@ use crate::engine::process::LOCAL_EPOCH_NS;
 use crate::engine::{FaultId, NodeId, PagedVec, SimDuration, SimTime, Touched, World};
 use crate::measure::cost::{FixedCost, PaidBytes};
 use crate::measure::prices::PriceSheet;
-use crate::measure::recorder::{BucketLatency, Counts, Recorder, operation};
+use crate::measure::recorder::{BucketLatency, Counts, Recorder, Rows, operation};
 use crate::measure::summary::Summary;
 use crate::ring::overlay::parts;
 use crate::ring::ring_node::RingNode;
+use crate::ring::row::Row;
 use crate::ring::token_ring::TokenRing;
 use crate::ring::view::View;
 use crate::scenario::fault::FaultSpec;
-use crate::scenario::schema::{ClusterSection, GossipPeers, Scenario};
+use crate::scenario::schema::{ClusterSection, GossipPeers, Scenario, VersionsMode};
 use crate::sql::config_service::ConfigService;
 use crate::sql::shard_map::ShardMap;
 use crate::workload::generator::Traffic;
-use crate::workload::operation::{Cause, Versioned};
+use crate::workload::operation::{Cause, KeyId};
 use std::rc::Rc;
 
 /// One point of the series; the cost and the lag of that moment with it.
@@ -32,6 +33,36 @@ pub struct Bucket {
     pub latency: BucketLatency,
     pub lag_ms: Option<f64>,
     pub usd_per_hour: f64,
+}
+
+/// How often it is looked for lost updates.
+const AUDIT_EVERY: SimDuration = SimDuration::from_ms(1_000);
+
+/// What the recorder has to know of a cluster's rows.
+fn rows(blueprint: &Blueprint) -> Rows {
+    match &blueprint.section {
+        ClusterSection::ShardedSql(_) => {
+            Rows::OfShards(blueprint.map.as_ref().map_or(0, |map| map.shards.len()))
+        }
+        ClusterSection::GossipRing(ring) => match ring.versions {
+            VersionsMode::GCounter | VersionsMode::PnCounter => Rows::Counters,
+            VersionsMode::Siblings => Rows::BuiltUpon,
+            _ if blueprint.traffic.counts => Rows::BuiltUpon,
+            _ => Rows::Overwritten,
+        },
+    }
+}
+
+/// What is left of a key at a ring node: in memory or, where it is down, on disk.
+fn left_at(world: &World<Role>, node: NodeId, key: KeyId) -> Option<Row> {
+    let ring = world.process(node).as_ring()?;
+    let body = world.body(node);
+    match body.disk().image() {
+        // One that is paused when it should start has nothing in memory yet.
+        _ if !body.is_down() && ring.gossip().has_started() => Some(ring.known(key)),
+        Image::Ring(disk) => Some(disk.known(key)),
+        _ => None,
+    }
 }
 
 /// One cluster of a run.
@@ -49,6 +80,10 @@ pub struct ClusterRun {
     busy_at_bucket: Rc<Vec<u64>>,
     /// A crash may have lost acknowledged writes of a ring.
     audit_due: bool,
+    /// When it was last looked for lost updates.
+    updates_audited: SimTime,
+    /// How many were told to be lost; told again when they are twice as many.
+    told_lost: u64,
     audited_lost: u64,
     /// In how many parts the overlay of a ring is.
     overlay_parts: u16,
@@ -69,7 +104,6 @@ impl ClusterRun {
         let zones_of = seats.iter().map(|seat| scenario.zone_of(section, *seat)).collect();
         let directory = Directory { zones_of, zone_names: scenario.zones.clone(), seats };
         let nodes = directory.seats.len();
-        let shards = map.as_ref().map(|map| map.shards.len());
         let mut blueprint = Blueprint {
             section: section.clone(),
             directory,
@@ -89,9 +123,10 @@ impl ClusterRun {
             .collect();
         let fixed_cost = FixedCost::of(prices, machines.into_iter());
         blueprint.fixed_cost = fixed_cost;
+        let recorder = Recorder::new(traffic.keys.len(), rows(&blueprint));
         ClusterRun {
             world,
-            watcher: Watcher::new(Rc::new(blueprint), Recorder::new(traffic.keys.len(), shards)),
+            watcher: Watcher::new(Rc::new(blueprint), recorder),
             bucket,
             buckets: PagedVec::default(),
             counts_at_bucket: Counts::default(),
@@ -100,6 +135,8 @@ impl ClusterRun {
             loads: Rc::new(vec![0.0; nodes]),
             busy_at_bucket: Rc::new(vec![0; nodes]),
             audit_due: false,
+            updates_audited: SimTime::ZERO,
+            told_lost: 0,
             audited_lost: 0,
             overlay_parts: 1,
             false_convictions: 0,
@@ -129,10 +166,23 @@ impl ClusterRun {
         services.map(ConfigService::map).max_by_key(|map| map.version)
     }
 
-    /// The token ring, of the node that has heard of most changes; none in a cluster without one.
-    pub fn ring(&self) -> Option<&TokenRing> {
+    /// How the node of a ring sees it that has heard of most changes; none in a cluster without one.
+    fn newest_view(&self) -> Option<&View> {
         let nodes = self.world.node_ids().filter_map(|node| self.world.process(node).as_ring());
-        nodes.map(RingNode::view).max_by_key(|view| view.number).map(View::ring)
+        nodes.map(RingNode::view).max_by_key(|view| view.number)
+    }
+
+    /// The token ring, of that node.
+    pub fn ring(&self) -> Option<&TokenRing> {
+        self.newest_view().map(View::ring)
+    }
+
+    /// The nodes that are a part of it. What others have is lost to it.
+    fn ring_members(&self) -> Vec<NodeId> {
+        let Some(view) = self.newest_view() else { return Vec::new() };
+        let nodes = self.world.node_ids();
+        let place = |node: NodeId| self.world.process(node).as_ring().map(RingNode::index);
+        nodes.filter(|node| place(*node).is_some_and(|place| view.is_member(place))).collect()
     }
 
     pub fn recorder(&self) -> &Recorder {
@@ -210,6 +260,7 @@ impl ClusterRun {
         if let Some(lag) = lag_ms {
             self.lag_ms_max = Some(self.lag_ms_max.map_or(lag, |max| max.max(lag)));
         }
+        self.audit_updates();
         if self.audit_due {
             self.audit_ring();
         }
@@ -356,24 +407,44 @@ impl ClusterRun {
         Some(lag_ns as f64 / 1e6)
     }
 
+    /// Once a second: counts acknowledged updates that nothing which is left builds upon.
+    fn audit_updates(&mut self) {
+        let members = self.ring_members();
+        let (world, now) = (&self.world, self.world.now());
+        let Some(updates) = self.watcher.recorder.updates() else {
+            return;
+        };
+        self.audit_due = false;
+        if now.since(self.updates_audited) >= AUDIT_EVERY {
+            self.updates_audited = now;
+            let lost = updates.lost(|key| {
+                let mut left = Row::default();
+                members.iter().filter_map(|node| left_at(world, *node, key)).for_each(|row| left.merge(&row));
+                left
+            });
+            let acknowledged = updates.count();
+            self.audited_lost = lost;
+            if lost >= 2 * self.told_lost.max(1) {
+                self.told_lost = lost;
+                self.watcher.tell(now, Notable::UpdatesLost { lost, acknowledged });
+            }
+        }
+    }
+
     /// Counts acknowledged writes of a ring of which no replica has the version or
     /// a later one, in memory or, where the node is down, on disk.
     fn audit_ring(&mut self) {
         let mut lost = 0;
         let acknowledged = self.watcher.recorder.acknowledged();
-        let nodes: Vec<NodeId> =
-            self.world.node_ids().filter(|node| self.world.process(*node).as_ring().is_some()).collect();
-        let newest_view = nodes.iter().filter_map(|node| Some(self.world.process(*node).as_ring()?.view()));
-        let newest_view = newest_view.max_by_key(|view| view.number);
+        let members = self.ring_members();
         for key in 0..acknowledged.key_count() as u32 {
             let Some(newest) = acknowledged.newest(key) else {
                 continue;
             };
-            // What nodes have that are no part of the ring is lost to it.
-            let is_member = |node: u16| newest_view.is_none_or(|view| view.is_member(node));
-            let members = nodes.iter().enumerate().filter(|(node, _)| is_member(*node as u16));
             let survivor = members
-                .filter_map(|(_, node)| self.surviving_version(*node, key))
+                .iter()
+                .filter_map(|node| left_at(&self.world, *node, key))
+                .map(|row| row.shown().content)
                 .max_by_key(|content| (content.version, content.value))
                 .unwrap_or_default();
             let is_gone = survivor.version == 0 && acknowledged.is_deleted(key);
@@ -382,19 +453,6 @@ impl ClusterRun {
             }
         }
         self.audited_lost = self.audited_lost.max(lost);
-    }
-
-    fn surviving_version(&self, node: NodeId, key: u32) -> Option<Versioned> {
-        let ring = self.world.process(node).as_ring()?;
-        let body = self.world.body(node);
-        // One that is paused when it should start has nothing in memory yet.
-        if !body.is_down() && ring.gossip().has_started() {
-            return Some(ring.cell(key).content);
-        }
-        match body.disk().image() {
-            Image::Ring(disk) => disk.rows.get(key as usize).map(|row| row.shown().content),
-            _ => None,
-        }
     }
 
     /// Acknowledged writes that are lost, as far as is known now.

@@ -47,6 +47,11 @@ pub enum Notable {
         parts: u16,
         part_of: Rc<Vec<Option<u16>>>,
     },
+    /// So many acknowledged updates of a ring are in nothing that is left any more.
+    UpdatesLost {
+        lost: u64,
+        acknowledged: u64,
+    },
     /// One finding, and how many of its kind there were since the last one that was told.
     Found {
         operation: Completed,
@@ -83,6 +88,10 @@ impl Watcher {
     pub fn output(&mut self, now: SimTime, output: Output) {
         match output {
             Output::Client(ClientEvent::Invoked { .. }) => self.recorder.invoked(),
+            Output::Client(ClientEvent::Basis { id, key, value, is_first }) => {
+                self.recorder.basis(key, id.0, value, is_first);
+            }
+            Output::Client(ClientEvent::Saw { value, .. }) => self.recorder.saw(value),
             Output::Client(ClientEvent::Completed(done)) => {
                 if let Some(finding) = self.recorder.completed(&done, now) {
                     self.found(now, done, finding);

@@ -40,6 +40,7 @@ pub struct PendingTable<T> {
     timeout: SimDuration,
     limit: usize,
     timer_armed: bool,
+    first_generation: u32,
 }
 
 impl<T> PendingTable<T> {
@@ -52,7 +53,15 @@ impl<T> PendingTable<T> {
             timeout,
             limit,
             timer_armed: false,
+            first_generation: 0,
         }
+    }
+
+    /// As the table of a process that was started so many times before: answers that an earlier run of it had
+    /// asked for are still on their way, and mean nothing to this one.
+    pub fn restarted(&mut self, incarnation: u32) {
+        // As far apart as any number of them can be (Knuth, volume 3, section 6.4, Fibonacci hashing).
+        self.first_generation = incarnation.wrapping_mul(0x9E37_79B9);
     }
 
     pub fn len(&self) -> usize {
@@ -85,7 +94,7 @@ impl<T> PendingTable<T> {
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => {
-                self.slots.push(Slot { generation: 0, entry: None });
+                self.slots.push(Slot { generation: self.first_generation, entry: None });
                 (self.slots.len() - 1) as u32
             }
         };

@@ -106,6 +106,11 @@ impl<'a, P: Process> Context<'a, P> {
         self.kernel.now
     }
 
+    /// How often this node was started before.
+    pub fn incarnation(&self) -> u32 {
+        self.body.incarnation
+    }
+
     /// The node's wall clock in nanoseconds, which may be wrong (skewed, never before zero).
     #[inline]
     pub fn local_time(&self) -> u64 {

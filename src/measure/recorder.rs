@@ -6,6 +6,7 @@ use super::visibility::Visibility;
 use crate::check::durability::{Errant, PromotionLedger};
 use crate::check::history::{HISTORY_MAX, Operation};
 use crate::check::staleness::{AcknowledgedWrites, Stale};
+use crate::check::updates::UpdateLedger;
 use crate::engine::order::ascending;
 use crate::engine::{NodeId, PagedVec, SimDuration, SimTime};
 use crate::workload::client::Completed;
@@ -48,7 +49,8 @@ impl Counts {
             failed: self.failed - earlier.failed,
             unknown: self.unknown - earlier.unknown,
             stale_reads: self.stale_reads - earlier.stale_reads,
-            lost_writes: self.lost_writes - earlier.lost_writes,
+            // What seemed lost can come back with the node that has it.
+            lost_writes: self.lost_writes.saturating_sub(earlier.lost_writes),
             stale_from_cache: self.stale_from_cache - earlier.stale_from_cache,
             stale_from_replica: self.stale_from_replica - earlier.stale_from_replica,
             came_back: self.came_back - earlier.came_back,
@@ -89,6 +91,19 @@ pub enum Finding {
     LostWrite,
 }
 
+/// What becomes of writes to one row that did not know of each other, as far as the recorder has to know.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rows {
+    /// In so many shards, each of which orders them.
+    OfShards(usize),
+    /// One of them stays.
+    Overwritten,
+    /// Writes build upon what they have read: whatever is not built upon is lost.
+    BuiltUpon,
+    /// All of them count.
+    Counters,
+}
+
 /// Everything counted of one cluster.
 #[derive(Clone)]
 pub struct Recorder {
@@ -109,6 +124,10 @@ pub struct Recorder {
     pub restores: Restores,
     pub visibility: Visibility,
     acknowledged: AcknowledgedWrites,
+    /// Rings whose writes build upon each other only.
+    updates: Option<UpdateLedger>,
+    /// Further siblings that the read saw which is about to complete.
+    siblings: Vec<u64>,
     /// SQL clusters only.
     promotions: Option<PromotionLedger>,
     history: Option<PagedVec<Operation>>,
@@ -124,8 +143,12 @@ pub struct BucketLatency {
 }
 
 impl Recorder {
-    /// For a cluster over so many keys; `shards` for a SQL cluster.
-    pub fn new(keys: usize, shards: Option<usize>) -> Recorder {
+    /// For a cluster over so many keys.
+    pub fn new(keys: usize, rows: Rows) -> Recorder {
+        let shards = match rows {
+            Rows::OfShards(shards) => Some(shards),
+            _ => None,
+        };
         Recorder {
             counts: Counts::default(),
             causes: [0; Cause::ALL.len()],
@@ -143,7 +166,9 @@ impl Recorder {
             errant_transactions: 0,
             restores: Restores::new(shards.unwrap_or(0)),
             visibility: Visibility::default(),
-            acknowledged: AcknowledgedWrites::new(keys),
+            acknowledged: AcknowledgedWrites::new(keys, rows == Rows::Counters),
+            updates: matches!(rows, Rows::Counters | Rows::BuiltUpon).then(|| UpdateLedger::new(keys)),
+            siblings: Vec::new(),
             promotions: shards.map(PromotionLedger::new),
             history: None,
         }
@@ -186,7 +211,7 @@ impl Recorder {
                 self.recent_reads.push(now, latency);
                 self.judge_read(done)
             }
-            OperationKind::Write | OperationKind::Delete => {
+            kind if kind.is_write() => {
                 self.writes.record(latency);
                 self.bucket_writes.record(latency);
                 self.recent_writes.push(now, latency);
@@ -194,7 +219,7 @@ impl Recorder {
             }
             OperationKind::Scan => self.query(|recorder| &mut recorder.scans, latency),
             OperationKind::Top => self.query(|recorder| &mut recorder.tops, latency),
-            OperationKind::Join => self.query(|recorder| &mut recorder.joins, latency),
+            _ => self.query(|recorder| &mut recorder.joins, latency),
         }
     }
 
@@ -222,7 +247,8 @@ impl Recorder {
         if let Some(probe) = &read.probe {
             self.visibility.followed(probe, &read.result);
         }
-        let stale = self.acknowledged.read(read);
+        let siblings = std::mem::take(&mut self.siblings);
+        let stale = self.acknowledged.read(read, &siblings);
         self.visibility.read(stale.map_or(0, |stale| stale.versions));
         let stale = stale?;
         self.counts.stale_reads += 1;
@@ -244,13 +270,33 @@ impl Recorder {
             Some(promotions) => {
                 promotions.acknowledged(usize::from(write.shard), write.result.version, write.key)
             }
-            None => shadowed,
+            None => shadowed && self.updates.is_none(),
         };
+        if let Some(updates) = &mut self.updates {
+            updates.acknowledged(write);
+        }
         if lost {
             self.counts.lost_writes += 1;
             self.counts.split_brain_writes += u64::from(self.promotions.is_some());
         }
         lost.then_some(Finding::LostWrite)
+    }
+
+    /// An update is about to be sent that builds upon a value, the first or a further one.
+    pub fn basis(&mut self, key: KeyId, update: u64, value: u64, is_first: bool) {
+        if let Some(updates) = &mut self.updates {
+            updates.basis(key, update, value, is_first);
+        }
+    }
+
+    /// The read that completes next saw this sibling as well.
+    pub fn saw(&mut self, value: u64) {
+        self.siblings.push(value);
+    }
+
+    /// What updates build upon, where they do.
+    pub fn updates(&mut self) -> Option<&mut UpdateLedger> {
+        self.updates.as_mut()
     }
 
     /// A node of a SQL cluster became primary; returns how many acknowledged writes that lost.

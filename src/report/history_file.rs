@@ -8,7 +8,8 @@
 //! - `client` and `op` (its number at that client) name the operation, alike in every cluster.
 //! - `value`: what a write writes is its own name as a number, `client` times 2^40 plus `op`, so
 //!   that a read says whose write it saw. `null` if the key had never been written, or
-//!   if a read brought nothing back.
+//!   if a read brought nothing back. In a ring of counters a read's value is the count, and an
+//!   increment's or decrement's still its name; of siblings a read names the one with the latest time stamp.
 //! - `version` orders the writes of one key as the cluster itself did; `null` where none is known.
 //! - `outcome`: `ok`, `failed` (surely not done) or `unknown` (it may have happened), with its
 //!   `cause`. `completed_ns` is `null` for what was still under way when the run ended.
@@ -62,7 +63,7 @@ pub fn write(session: &Session, out: &mut impl Write) -> io::Result<u64> {
 fn line<'a>(cluster: &'a str, key: &'a str, operation: &Operation) -> Line<'a> {
     let is_ok = operation.outcome.is_ok();
     let value = match operation.kind {
-        OperationKind::Write | OperationKind::Delete => operation.id.0,
+        kind if kind.is_write() => operation.id.0,
         _ => operation.result.value,
     };
     Line {

@@ -8,8 +8,8 @@
 //! Cassandra's counters (2.1 and later) are built alike: a leader among the
 //! replicas increments its own shard, and the others get the shard.
 
-use super::row::Actor;
 use crate::engine::random::mix;
+use crate::workload::version_vector::Actor;
 
 /// What one actor has added and taken away.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -3,10 +3,12 @@
 use super::gossip_message::GossipMessage;
 use super::hints::Hints;
 use super::membership::MembershipTimer;
+use super::paxos::Acceptor;
 use super::place::{Move, MoveEnd, PLACE_BYTES, Places};
 use super::row::Row;
 use crate::engine::{DiskImage, NodeId, PagedVec, Process, Ticket, Transport};
-use crate::workload::operation::{HEADER_BYTES, KeyId, Request, Response};
+use crate::workload::operation::{Got, HEADER_BYTES, KeyId, Request, Response};
+use crate::workload::version_vector::VersionVector;
 use std::rc::Rc;
 
 /// A message between two ring nodes.
@@ -49,6 +51,39 @@ pub enum RingMessage {
     },
     RepairAcknowledged {
         ticket: Ticket,
+    },
+    /// A write that the receiver, a replica of its key, takes in and answers.
+    Forward {
+        client: NodeId,
+        request: Request,
+        context: Option<Rc<VersionVector>>,
+    },
+    /// A proposer asks to take part in a ballot, and in none before it.
+    Prepare {
+        ticket: Ticket,
+        key: KeyId,
+        ballot: u64,
+    },
+    /// The latest ballot that was promised; if it is the one that was asked for, also the row of the last
+    /// one that was accepted, or a later committed one.
+    Promise {
+        ticket: Ticket,
+        ballot: u64,
+        promised: u64,
+        row: Row,
+        is_committed: bool,
+    },
+    Propose {
+        ticket: Ticket,
+        key: KeyId,
+        ballot: u64,
+        row: Row,
+    },
+    /// With the latest ballot that was promised: if it is another one, it was refused.
+    Accepted {
+        ticket: Ticket,
+        ballot: u64,
+        promised: u64,
     },
     /// A write that was kept for the receiver.
     Hint {
@@ -113,7 +148,9 @@ pub const CLASS_REPAIR: u8 = FIRST_CLASS + 4;
 pub const CLASS_GOSSIP: u8 = FIRST_CLASS + 5;
 pub const CLASS_HINT: u8 = FIRST_CLASS + 6;
 pub const CLASS_ANTI_ENTROPY: u8 = FIRST_CLASS + 7;
-pub const CLASS_STREAM: u8 = FIRST_CLASS + 8;
+pub const CLASS_PAXOS: u8 = FIRST_CLASS + 8;
+pub const CLASS_STREAM: u8 = FIRST_CLASS + 9;
+pub const LAST_CLASS: u8 = CLASS_STREAM;
 
 impl RingMessage {
     pub fn transport(&self) -> Transport {
@@ -125,7 +162,7 @@ impl RingMessage {
 
     pub fn class(&self) -> u8 {
         match self {
-            RingMessage::Write { .. } => CLASS_WRITE_REQUEST,
+            RingMessage::Write { .. } | RingMessage::Forward { .. } => CLASS_WRITE_REQUEST,
             RingMessage::WriteAcknowledged { .. } => CLASS_WRITE_ACKNOWLEDGEMENT,
             RingMessage::Read { .. } => CLASS_READ_REQUEST,
             RingMessage::ReadReply { .. } => CLASS_READ_RESPONSE,
@@ -136,6 +173,10 @@ impl RingMessage {
             }
             RingMessage::Gossip { .. } | RingMessage::Refused { .. } => CLASS_GOSSIP,
             RingMessage::StreamPull(_) | RingMessage::StreamChunk { .. } => CLASS_STREAM,
+            RingMessage::Prepare { .. }
+            | RingMessage::Promise { .. }
+            | RingMessage::Propose { .. }
+            | RingMessage::Accepted { .. } => CLASS_PAXOS,
         }
     }
 
@@ -161,6 +202,11 @@ impl RingMessage {
                     let places = places.as_ref().map_or(0, |places| places.len() as u32);
                     message.bytes(*state_bytes) + places * PLACE_BYTES
                 }
+                RingMessage::Forward { request, context, .. } => {
+                    20 + request.bytes + context.as_ref().map_or(0, |context| context.bytes())
+                }
+                RingMessage::Prepare { .. } | RingMessage::Accepted { .. } => 30,
+                RingMessage::Promise { row, .. } | RingMessage::Propose { row, .. } => 40 + row.bytes(),
             }
     }
 }
@@ -247,23 +293,53 @@ pub enum RingTimer {
     Move,
     /// The next rows may be streamed.
     Stream,
+    /// A transaction is tried again.
+    Ballot {
+        ticket: Ticket,
+    },
+    /// The oldest transaction may have run out of time.
+    TransactionTimeOut,
 }
 
 /// What completions of disk operations carry.
 #[derive(Clone, Copy, Debug)]
 pub enum RingToken {
     /// A write is on disk and can be acknowledged.
-    Written { coordinator: NodeId, ticket: Ticket },
+    Written {
+        coordinator: NodeId,
+        ticket: Ticket,
+    },
     /// The same of a repair that a read waits for.
-    Repaired { coordinator: NodeId, ticket: Ticket },
+    Repaired {
+        coordinator: NodeId,
+        ticket: Ticket,
+    },
+    /// A promise, and an acceptance, are on disk.
+    Promised {
+        coordinator: NodeId,
+        ticket: Ticket,
+        key: KeyId,
+        ballot: u64,
+    },
+    Accepted {
+        coordinator: NodeId,
+        ticket: Ticket,
+        ballot: u64,
+    },
     /// The keys that are shared with a peer are hashed.
-    TreeBuilt { peer: NodeId },
+    TreeBuilt {
+        peer: NodeId,
+    },
     /// The rows that are streamed next are read.
     RowsRead(Pull),
     /// Places up to this number are on disk.
-    PlacesStored { number: u32 },
+    PlacesStored {
+        number: u32,
+    },
     /// All that it takes by a change of the ring is on disk.
-    RowsStored { change: u64 },
+    RowsStored {
+        change: u64,
+    },
 }
 
 /// A record of the commit log.
@@ -288,6 +364,14 @@ pub enum Content {
     },
     /// How all stand to the ring.
     Places(Places),
+    /// A ballot that it takes part in.
+    Promised {
+        ballot: u64,
+    },
+    /// A ballot's value.
+    Accepted {
+        row: Row,
+    },
     /// It has it.
     HintDone {
         owner: u16,
@@ -295,13 +379,38 @@ pub enum Content {
     },
 }
 
-/// What a ring node finds on its disk: all that was synced of each key, and its hints.
+/// What a ring node finds on its disk: all that was synced of each key, its hints, and its ballots.
 #[derive(Clone, Default)]
 pub struct RingDisk {
     pub rows: PagedVec<Row>,
     pub hints: Option<Hints>,
     /// How all stand to the ring; none if it has not changed.
     pub places: Option<Places>,
+    pub acceptors: PagedVec<Acceptor>,
+}
+
+/// All that is known of a key by rows, hints and ballots.
+pub fn known(rows: &PagedVec<Row>, hints: Option<&Hints>, acceptors: &PagedVec<Acceptor>, key: KeyId) -> Row {
+    let mut row = rows.get(key as usize).cloned().unwrap_or_default();
+    if let Some(hints) = hints {
+        hints.merge_into(key, &mut row);
+    }
+    if let Some(acceptor) = acceptors.get(key as usize) {
+        row.merge(&acceptor.accepted);
+    }
+    row
+}
+
+impl RingDisk {
+    /// All that it holds of a key, for whomever it is kept.
+    pub fn known(&self, key: KeyId) -> Row {
+        known(&self.rows, self.hints.as_ref(), &self.acceptors, key)
+    }
+
+    fn acceptor(&mut self, key: usize) -> &mut Acceptor {
+        self.acceptors.extend_to(key + 1, Acceptor::default());
+        self.acceptors.get_mut(key).expect("the table was just extended")
+    }
 }
 
 impl DiskImage for RingDisk {
@@ -319,6 +428,13 @@ impl DiskImage for RingDisk {
             Content::Hint { owner, row } => {
                 self.hints.get_or_insert_with(Hints::default).put(owner, record.key, &row);
             }
+            Content::Promised { ballot } => {
+                self.acceptor(key).promise(ballot);
+            }
+            Content::Accepted { row } => {
+                let ballot = row.stamp();
+                self.acceptor(key).accept(ballot, &row);
+            }
             Content::HintDone { owner, stamp } => {
                 if let Some(hints) = &mut self.hints {
                     hints.delivered(owner, record.key, stamp);
@@ -331,7 +447,7 @@ impl DiskImage for RingDisk {
 /// A process that can contain a ring node.
 pub trait RingHost:
     Process<
-        Message: From<RingMessage> + From<Response> + From<Request>,
+        Message: From<RingMessage> + From<Response> + From<Request> + From<Got>,
         Timer: From<RingTimer>,
         Token: From<RingToken>,
         Output: From<RingEvent>,
@@ -341,7 +457,7 @@ pub trait RingHost:
 }
 impl<P> RingHost for P where
     P: Process<
-            Message: From<RingMessage> + From<Response> + From<Request>,
+            Message: From<RingMessage> + From<Response> + From<Request> + From<Got>,
             Timer: From<RingTimer>,
             Token: From<RingToken>,
             Output: From<RingEvent>,

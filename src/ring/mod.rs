@@ -2,7 +2,7 @@
 //!
 //! [`token_ring`] says where a key is, [`view`] which ring a node acts by, made of the [`place`]s that it has
 //! heard of; [`ring_node`] coordinates (by [`consistency`], with [`speculation`]), stores [`row`]s (registers,
-//! [`siblings`] or a [`counter`]), keeps [`hints`] and streams ranges that move;
+//! [`siblings`] or a [`counter`]), keeps [`hints`], takes part in rounds of [`paxos`] and streams ranges that move;
 //! [`membership`] says who is there: by [`gossip`] of [`rumour`]s over an [`overlay`],
 //! judged by a [`failure_detector`]; [`message`] is what they say to each other,
 //! [`settings`] what they are set up with.
@@ -17,6 +17,7 @@ pub mod hints;
 pub mod membership;
 pub mod message;
 pub mod overlay;
+pub mod paxos;
 pub mod place;
 pub mod ring_node;
 pub mod row;

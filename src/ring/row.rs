@@ -12,10 +12,6 @@ use crate::engine::random::mix;
 use crate::workload::operation::{Cell, Versioned};
 use std::rc::Rc;
 
-/// Who changed a row: one run of one node, so that a node that lost what it had not synced does not give
-/// the same name twice.
-pub type Actor = u64;
-
 /// The state of one key at one replica.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Row {

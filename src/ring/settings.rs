@@ -57,6 +57,19 @@ pub struct AntiEntropy {
     pub key_service: Distribution,
 }
 
+/// What becomes of two writes that did not know of each other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Versions {
+    /// The one with the later time stamp of its coordinator stays.
+    LastWriteWins,
+    /// Both stay, until somebody who has seen both writes.
+    Siblings,
+    /// Rows are counters: both count.
+    Counter,
+    /// There are none: every operation is a round of Paxos.
+    CompareAndSet,
+}
+
 /// Shared by every node of one ring.
 #[derive(Clone)]
 pub struct RingSettings {
@@ -72,6 +85,7 @@ pub struct RingSettings {
     pub n: usize,
     pub read_level: ConsistencyLevel,
     pub write_level: ConsistencyLevel,
+    pub versions: Versions,
     /// Whether healthy nodes stand in for replicas that are believed dead.
     pub sloppy_quorum: bool,
     pub read_from: Asked,

@@ -16,58 +16,14 @@
 //! is left. That loses nothing: at worst a version that was replaced comes back
 //! as a sibling (Riak prunes its vector clocks with the same effect).
 
-use super::row::Actor;
 use crate::engine::random::mix;
 use crate::workload::operation::Cell;
+use crate::workload::version_vector::{Actor, ENTRY_BYTES, VersionVector};
 
 /// Siblings that a write may leave; with so many, writes are refused until somebody merges them.
 pub const SIBLINGS_MAX: usize = 32;
 /// Actors that a version vector remembers.
 pub const ACTORS_MAX: usize = 64;
-
-/// Of each actor, in ascending order, how many of its dots have been seen.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct VersionVector(Vec<(Actor, u32)>);
-
-impl VersionVector {
-    pub fn seen(&self, actor: Actor) -> u32 {
-        match self.0.binary_search_by_key(&actor, |entry| entry.0) {
-            Ok(place) => self.0[place].1,
-            Err(_) => 0,
-        }
-    }
-
-    /// Whether a dot has been seen.
-    pub fn covers(&self, actor: Actor, number: u32) -> bool {
-        number <= self.seen(actor)
-    }
-
-    fn see(&mut self, actor: Actor, number: u32) {
-        match self.0.binary_search_by_key(&actor, |entry| entry.0) {
-            Ok(place) => self.0[place].1 = self.0[place].1.max(number),
-            Err(place) => self.0.insert(place, (actor, number)),
-        }
-    }
-
-    fn merge(&mut self, other: &VersionVector) {
-        for (actor, number) in &other.0 {
-            self.see(*actor, *number);
-        }
-    }
-
-    /// Whether everything that the other one has seen was seen.
-    fn covers_all(&self, other: &VersionVector) -> bool {
-        other.0.iter().all(|(actor, number)| self.covers(*actor, *number))
-    }
-
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
 
 /// One version, with its dot.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -85,9 +41,6 @@ pub struct Siblings {
     seen: VersionVector,
 }
 
-/// Bytes of a dot, and of an entry of a version vector.
-const ENTRY_BYTES: u32 = 12;
-
 impl Siblings {
     pub fn versions(&self) -> &[Sibling] {
         &self.versions
@@ -98,15 +51,15 @@ impl Siblings {
         &self.seen
     }
 
-    /// Puts a version in the place of those that its writer had seen; false if that left too many.
-    pub fn put(&mut self, actor: Actor, context: &VersionVector, cell: Cell) -> bool {
+    /// Puts a version in the place of those that its writer had seen; false if that left too many. The dot is
+    /// the actor's own, with a number higher than all that it gave before: a vector may have forgotten it.
+    pub fn put(&mut self, (actor, number): (Actor, u32), context: &VersionVector, cell: Cell) -> bool {
         let kept = self.versions.iter().filter(|version| !context.covers(version.actor, version.number));
         if kept.count() >= SIBLINGS_MAX {
             return false;
         }
         self.versions.retain(|version| !context.covers(version.actor, version.number));
         self.seen.merge(context);
-        let number = self.seen.seen(actor) + 1;
         self.seen.see(actor, number);
         self.add(Sibling { actor, number, cell });
         self.prune();
@@ -131,13 +84,8 @@ impl Siblings {
     /// Forgets actors of which no version is left, if there are too many.
     fn prune(&mut self) {
         let excess = self.seen.len().saturating_sub(ACTORS_MAX);
-        let mut left = excess;
-        let versions = &self.versions;
-        self.seen.0.retain(|(actor, _)| {
-            let goes = left > 0 && versions.iter().all(|version| version.actor != *actor);
-            left -= usize::from(goes);
-            !goes
-        });
+        let Siblings { versions, seen } = self;
+        seen.forget(excess, |actor| versions.iter().any(|version| version.actor == actor));
     }
 
     /// Whether the other one has a version, or has seen one replaced, that this one has not.
@@ -174,12 +122,12 @@ impl Siblings {
     pub fn hash(&self) -> u64 {
         let versions =
             self.versions.iter().map(|version| mix(version.actor ^ u64::from(version.number) << 1 ^ 1));
-        let seen = self.seen.0.iter().map(|(actor, number)| mix(actor ^ u64::from(*number) << 1));
+        let seen = self.seen.entries().map(|(actor, number)| mix(actor ^ u64::from(number) << 1));
         versions.chain(seen).fold(1, |hash, word| mix(hash ^ word))
     }
 
     pub fn bytes(&self) -> u32 {
         let versions = self.versions.iter().map(|version| version.cell.bytes + ENTRY_BYTES);
-        versions.sum::<u32>() + self.seen.len() as u32 * ENTRY_BYTES
+        versions.sum::<u32>() + self.seen.bytes()
     }
 }

@@ -145,6 +145,7 @@ fn ranges() -> Vec<(&'static str, &'static str, Value)> {
         ("CacheSection", "bytes", numbers(1, CACHE_BYTES_MAX)),
         ("WorkloadSection", "scans", numbers(0, 1)),
         ("WorkloadSection", "deletes", numbers(0, 1)),
+        ("WorkloadSection", "decrements", numbers(0, 1)),
         ("RingSection", "speculative_retry_percentile", numbers(1, 100)),
         ("RingSection", "gc_grace_ms", numbers(TIMEOUT_MS_MIN, GC_GRACE_MS_MAX)),
         ("HintedHandoffSection", "window_ms", numbers(0, SPAN_MS_MAX)),

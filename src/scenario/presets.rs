@@ -42,6 +42,7 @@ pub const PRESETS: &[Preset] = &[
     preset!("backup-restore"),
     preset!("quorum-partition"),
     preset!("sloppy-hints"),
+    preset!("lost-updates"),
     preset!("deletes-come-back"),
     preset!("speculative-retry"),
     preset!("pbs-lnkd-ssd"),

@@ -38,6 +38,8 @@ pub struct RingSection {
     /// The level of writes by its name, in place of `w`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub write_level: Option<LevelName>,
+    /// What becomes of two writes that did not know of each other.
+    pub versions: VersionsMode,
     /// Whether healthy nodes stand in for replicas that are believed dead.
     pub sloppy_quorum: bool,
     /// Whether clients send a request to a replica of its key, not to any node.
@@ -108,6 +110,7 @@ impl Default for RingSection {
             w: 1,
             read_level: None,
             write_level: None,
+            versions: VersionsMode::LastWriteWins,
             sloppy_quorum: false,
             token_aware: false,
             read_from: ReadReplicas::All,
@@ -184,6 +187,23 @@ impl LevelName {
             LevelName::All => "ALL",
         }
     }
+}
+
+/// What becomes of two writes that did not know of each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum VersionsMode {
+    /// The one with the later time stamp of its coordinator stays.
+    LastWriteWins,
+    /// Both stay as siblings, told apart by version vectors, until a client that has read both writes.
+    Siblings,
+    /// Each row is a counter that grows: a write adds one.
+    GCounter,
+    /// Each row is a counter that can go down too: a write adds one, or takes one away.
+    PnCounter,
+    /// There are none: every operation is a round of Paxos, and who counts sets on condition that nothing changed.
+    CompareAndSet,
 }
 
 /// Which replicas a read asks.

@@ -150,6 +150,12 @@ pub struct WorkloadSection {
     /// Share of the writes that delete the row, 0 to 1.
     #[serde(default)]
     pub deletes: f64,
+    /// Whether writes count: each adds one to its row, in place of overwriting it.
+    #[serde(default)]
+    pub counts: bool,
+    /// Share of the writes that take one away, 0 to 1, if writes count.
+    #[serde(default)]
+    pub decrements: f64,
     /// Share of the reads that ask for a range of keys, 0 to 1. Sharded SQL only.
     #[serde(default)]
     pub scans: f64,

@@ -85,6 +85,12 @@ impl Narrator {
             Notable::OperationOver { .. } => return None,
             Notable::Ring(event) => self.tell_ring(run, at, event)?,
             Notable::Overlay { parts, part_of } => tell_overlay(run, *parts, part_of),
+            Notable::UpdatesLost { lost, acknowledged } => (
+                Severity::Violation,
+                format!(
+                    "**{lost}** of {acknowledged} acknowledged writes are in nothing that is left: others were written over them by clients that had not seen them."
+                ),
+            ),
             Notable::Found { operation, finding, since_last } => {
                 (Severity::Violation, tell_finding(run, operation, finding, *since_last))
             }

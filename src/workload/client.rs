@@ -3,14 +3,16 @@
 //! It picks one of the cluster's endpoints at random for each operation and
 //! avoids, for a while, one that did not answer in time. It does not retry: an
 //! operation that timed out may have happened, and its outcome stays unknown.
-//! If it is asked to, it reads what it wrote at some delays after the
+//! Where the cluster cannot count, it counts itself: it reads a row, makes of it what
+//! it wants, and writes that back ([`Updates`]). If it is asked to, it reads what it wrote at some delays after the
 //! acknowledgement ([`probe`](super::probe)).
 //!
 //! Simplified: it has a machine without limits, and no connection set-up.
 
 use super::generator::Generator;
 use super::operation::{
-    Cause, HEADER_BYTES, KeyId, OperationId, OperationKind, Outcome, Request, Response, ServedBy, Versioned,
+    Cause, Got, HEADER_BYTES, KeyId, OperationId, OperationKind, Outcome, Put, Request, Response, ServedBy,
+    Versioned,
 };
 use super::probe::{Probe, ProbeSettings, Prober};
 use crate::engine::{Context, NodeId, PendingTable, Process, Purpose, SimDuration, SimTime, Stream, Ticket};
@@ -34,7 +36,24 @@ pub struct ClientSettings {
     /// Reads that follow each acknowledged write; those that are due are at most `in_flight_max`, and a
     /// write whose reads would be more is not followed.
     pub probes: Option<ProbeSettings>,
+    pub updates: Updates,
 }
+
+/// How clients change rows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Updates {
+    /// By one request: the cluster can overwrite, and count.
+    Direct,
+    /// Whoever counts reads first, and writes back what it makes of that.
+    ReadFirst,
+    /// Whatever writes reads first, and brings the context of that back (siblings).
+    WithContext,
+    /// Whoever counts reads first, and writes on the condition that nothing has changed; if it has, again.
+    CompareAndSet,
+}
+
+/// Writes on a condition that one operation tries at most.
+const TRIES_MAX: u8 = 16;
 
 /// The endpoints that have each key, equally many of them.
 #[derive(Clone)]
@@ -81,7 +100,23 @@ pub enum ClientControl {
 /// What a client reports; the history is made of these.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ClientEvent {
-    Invoked { id: OperationId, kind: OperationKind, key: KeyId },
+    Invoked {
+        id: OperationId,
+        kind: OperationKind,
+        key: KeyId,
+    },
+    /// An operation is about to write, having read this value (zero: nothing), the first or a further one.
+    Basis {
+        id: OperationId,
+        key: KeyId,
+        value: u64,
+        is_first: bool,
+    },
+    /// A read is about to complete, and saw this value as well.
+    Saw {
+        id: OperationId,
+        value: u64,
+    },
     Completed(Completed),
 }
 
@@ -109,6 +144,10 @@ impl ClientEvent {
     pub fn word(&self) -> u64 {
         match self {
             ClientEvent::Invoked { id, kind, key } => id.0 ^ u64::from(*key) << 32 ^ *kind as u64,
+            ClientEvent::Basis { id, value, is_first, .. } => {
+                id.0 ^ value.rotate_left(23) ^ u64::from(*is_first) << 60 ^ 1 << 59
+            }
+            ClientEvent::Saw { id, value } => id.0 ^ value.rotate_left(23) ^ 1 << 58,
             ClientEvent::Completed(done) => {
                 let result = done.result.value ^ done.result.version.rotate_left(17);
                 done.id.0 ^ result.rotate_left(7) ^ done.outcome.word() << 56
@@ -119,11 +158,11 @@ impl ClientEvent {
 
 /// A process that can contain clients.
 pub trait ClientHost:
-    Process<Message: From<Request>, Timer: From<ClientTimer>, Output: From<ClientEvent>>
+    Process<Message: From<Request> + From<Put>, Timer: From<ClientTimer>, Output: From<ClientEvent>>
 {
 }
-impl<P: Process<Message: From<Request>, Timer: From<ClientTimer>, Output: From<ClientEvent>>> ClientHost
-    for P
+impl<P> ClientHost for P where
+    P: Process<Message: From<Request> + From<Put>, Timer: From<ClientTimer>, Output: From<ClientEvent>>
 {
 }
 
@@ -133,6 +172,10 @@ struct Waiting {
     invoked: SimTime,
     endpoint: u16,
     probe: Option<Probe>,
+    /// It is to write, and reads what is there first.
+    is_reading: bool,
+    /// Writes so far.
+    tries: u8,
 }
 
 /// One client process.
@@ -227,16 +270,41 @@ impl Client {
     }
 
     pub fn on_response<P: ClientHost>(&mut self, response: Response, ctx: &mut Context<P>) {
+        self.take(response, None, ctx);
+    }
+
+    pub fn on_got<P: ClientHost>(&mut self, got: &Got, ctx: &mut Context<P>) {
+        self.take(got.response, Some(got), ctx);
+    }
+
+    fn take<P: ClientHost>(&mut self, mut response: Response, got: Option<&Got>, ctx: &mut Context<P>) {
         let Some(place) = response.id.number().checked_sub(self.first_ticket) else {
             return;
         };
-        let Some(ticket) = self.tickets.get(place as usize) else {
+        let Some(ticket) = self.tickets.get(place as usize).copied() else {
             return;
         };
         // Late: it was given up on before.
-        let Some(waiting) = self.pending.remove(*ticket) else {
+        let Some(waiting) = self.pending.get_mut(ticket) else {
             return;
         };
+        let has_changed = response.outcome == Outcome::Failed(Cause::ConditionFailed);
+        if waiting.is_reading && response.outcome.is_ok() || has_changed && waiting.tries < TRIES_MAX {
+            self.write_back(ticket, response.result.value, got, ctx);
+            return;
+        }
+        if let (true, Some(cause)) = (waiting.is_reading, response.outcome.cause()) {
+            // It has not begun to write.
+            response.outcome = Outcome::Failed(cause);
+        }
+        let Some(waiting) = self.pending.remove(ticket) else {
+            return;
+        };
+        if let Some(got) = got {
+            for value in got.values.iter().filter(|value| **value != response.result.value) {
+                ctx.output(ClientEvent::Saw { id: response.id, value: *value });
+            }
+        }
         if self.settings.sends_session && response.outcome.is_ok() && waiting.request.is_write() {
             self.remember_write(waiting.request.key, response.result.version);
         }
@@ -257,6 +325,38 @@ impl Client {
         };
         ctx.output(ClientEvent::Completed(done));
         self.forget_old_tickets();
+    }
+
+    /// Writes what it makes of what it has read.
+    fn write_back<P: ClientHost>(
+        &mut self,
+        ticket: Ticket,
+        seen: u64,
+        got: Option<&Got>,
+        ctx: &mut Context<P>,
+    ) {
+        let Some(waiting) = self.pending.get_mut(ticket) else {
+            return;
+        };
+        waiting.is_reading = false;
+        waiting.tries += 1;
+        let mut request = waiting.request;
+        let to = self.settings.endpoints[usize::from(waiting.endpoint)];
+        let only = [seen];
+        let values: &[u64] = got.map_or(&only, |got| if got.values.is_empty() { &only } else { &got.values });
+        for (place, value) in values.iter().enumerate() {
+            let is_first = place == 0;
+            ctx.output(ClientEvent::Basis { id: request.id, key: request.key, value: *value, is_first });
+        }
+        match got {
+            Some(got) => ctx.send(to, Put { request, context: Rc::clone(&got.context) }),
+            None => {
+                if self.settings.updates == Updates::CompareAndSet {
+                    request.after = seen;
+                }
+                ctx.send(to, request);
+            }
+        }
     }
 
     pub fn on_control<P: ClientHost>(&mut self, control: ClientControl, ctx: &mut Context<P>) {
@@ -335,10 +435,18 @@ impl Client {
         }
         ctx.output(ClientEvent::Invoked { id: request.id, kind: request.kind, key: request.key });
         let endpoint = self.pick_endpoint(request.key, ctx.monotonic());
-        let waiting = Waiting { request, invoked: ctx.monotonic(), endpoint, probe };
+        let is_reading = match self.settings.updates {
+            Updates::Direct => false,
+            Updates::ReadFirst | Updates::CompareAndSet => request.kind.counts(),
+            Updates::WithContext => request.is_write(),
+        };
+        let waiting = Waiting { request, invoked: ctx.monotonic(), endpoint, probe, is_reading, tries: 0 };
         match self.pending.insert(ctx.monotonic(), waiting) {
             Ok(ticket) => {
                 self.tickets.push_back(ticket);
+                if is_reading {
+                    request = Request::point(request.id, OperationKind::Read, request.key, 0);
+                }
                 ctx.send(self.settings.endpoints[endpoint as usize], request);
                 if let Some(at) = self.pending.arm() {
                     ctx.set_timer_at(at, ClientTimer::TimeOut);
@@ -356,7 +464,9 @@ impl Client {
         self.pending.timer_fired();
         while let Some(waiting) = self.pending.pop_expired(ctx.monotonic()) {
             self.avoid_until[waiting.endpoint as usize] = ctx.monotonic() + AVOID_FOR;
-            ctx.output(ClientEvent::Completed(self.ended(&waiting, Outcome::TIMED_OUT)));
+            let outcome =
+                if waiting.is_reading { Outcome::Failed(Cause::TimedOut) } else { Outcome::TIMED_OUT };
+            ctx.output(ClientEvent::Completed(self.ended(&waiting, outcome)));
         }
         self.forget_old_tickets();
         if let Some(at) = self.pending.arm() {
@@ -425,6 +535,16 @@ fn remove_one(values: &mut Vec<f64>, value: f64) {
 /// Bytes of a request on the wire.
 pub fn request_bytes(request: &Request) -> u32 {
     HEADER_BYTES + 20 + request.bytes
+}
+
+/// Bytes of a write with its context on the wire.
+pub fn put_bytes(put: &Put) -> u32 {
+    request_bytes(&put.request) + put.context.bytes()
+}
+
+/// Bytes of an answer with siblings on the wire.
+pub fn got_bytes(got: &Got) -> u32 {
+    response_bytes(&got.response) + got.context.bytes()
 }
 
 /// Bytes of a response on the wire.

@@ -21,6 +21,15 @@ pub struct Traffic {
     pub source: Source,
     /// Client processes that share it.
     pub clients: u32,
+    /// Whether writes add to their rows, in place of overwriting them.
+    pub counts: bool,
+}
+
+impl Traffic {
+    /// What an ordinary write is.
+    fn write(&self) -> OperationKind {
+        if self.counts { OperationKind::Increment } else { OperationKind::Write }
+    }
 }
 
 /// Where operations come from.
@@ -39,6 +48,8 @@ pub struct Generated {
     pub reads: f64,
     /// Of the writes: the share that are deletes.
     pub deletes: f64,
+    /// Of the writes of a traffic that counts: the share that take one away.
+    pub decrements: f64,
     /// Of the reads: the shares that are scans, tops and joins; the others read one row.
     pub queries: QueryShares,
     pub popularity: Zipf,
@@ -144,8 +155,12 @@ impl Generator {
                 let key = if hot { 0 } else { rank - 1 };
                 if !read {
                     let deletes = generated.deletes > 0.0 && self.kinds.chance(generated.deletes);
-                    let (kind, size) =
-                        if deletes { (OperationKind::Delete, 0) } else { (OperationKind::Write, size) };
+                    let takes = generated.decrements > 0.0 && self.kinds.chance(generated.decrements);
+                    let (kind, size) = match () {
+                        () if deletes => (OperationKind::Delete, 0),
+                        () if takes => (OperationKind::Decrement, size),
+                        () => (self.traffic.write(), size),
+                    };
                     return Some(Request::point(id, kind, key, size));
                 }
                 let queries = generated.queries;
@@ -156,7 +171,7 @@ impl Generator {
             Source::Recorded(recording) => {
                 let next = recording.operations.get(self.cursor)?;
                 self.cursor += self.traffic.clients as usize;
-                let kind = if next.is_write { OperationKind::Write } else { OperationKind::Read };
+                let kind = if next.is_write { self.traffic.write() } else { OperationKind::Read };
                 Some(Request::point(id, kind, next.key, next.bytes))
             }
         }
@@ -181,7 +196,7 @@ fn query(id: OperationId, kind: OperationKind, key: KeyId, rows: u16, keys: &Key
             let referred = (keys.len() as u64 / ROWS_PER_REFERRED).max(1);
             request.end = (mix(u64::from(key)) % referred) as KeyId;
         }
-        OperationKind::Read | OperationKind::Write | OperationKind::Delete => {}
+        _ => {}
     }
     request
 }

@@ -6,4 +6,5 @@ pub mod keys;
 pub mod operation;
 pub mod probe;
 pub mod recorded;
+pub mod version_vector;
 pub mod zipf;

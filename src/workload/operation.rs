@@ -1,6 +1,8 @@
 //! Operations: what a client asks for and what it is told.
 
+use super::version_vector::VersionVector;
 use serde::{Deserialize, Serialize};
+use std::rc::Rc;
 
 /// Names an operation in every cluster of a run: the client's number in the
 /// upper 24 bits, the operation's number at that client below, from 1. Also the
@@ -40,21 +42,33 @@ pub enum OperationKind {
     Join,
     /// One row, which is gone then.
     Delete,
+    /// One is added to a row.
+    Increment,
+    /// One is taken away from a row.
+    Decrement,
 }
 
 impl OperationKind {
-    pub const ALL: [OperationKind; 6] = [
+    pub const ALL: [OperationKind; 8] = [
         OperationKind::Read,
         OperationKind::Write,
         OperationKind::Scan,
         OperationKind::Top,
         OperationKind::Join,
         OperationKind::Delete,
+        OperationKind::Increment,
+        OperationKind::Decrement,
     ];
 
     /// Whether it changes a row.
     pub fn is_write(self) -> bool {
-        matches!(self, OperationKind::Write | OperationKind::Delete)
+        use OperationKind::{Decrement, Delete, Increment, Write};
+        matches!(self, Write | Delete | Increment | Decrement)
+    }
+
+    /// Whether what it makes of a row depends on what is there.
+    pub fn counts(self) -> bool {
+        matches!(self, OperationKind::Increment | OperationKind::Decrement)
     }
 
     /// Its name in reports and histories.
@@ -66,6 +80,8 @@ impl OperationKind {
             OperationKind::Top => "top",
             OperationKind::Join => "join",
             OperationKind::Delete => "delete",
+            OperationKind::Increment => "increment",
+            OperationKind::Decrement => "decrement",
         }
     }
 }
@@ -86,7 +102,8 @@ pub struct Request {
     pub rows: u16,
     /// Payload of a write, in bytes.
     pub bytes: u32,
-    /// The version that the session last wrote to the key; zero if it never did, or does not care.
+    /// Of a read: the version that the session last wrote to the key; zero if it never did, or does not care.
+    /// Of a write to a ring with compare-and-set: the value that it replaces; zero if nothing was there.
     pub after: u64,
 }
 
@@ -106,13 +123,32 @@ impl Request {
     }
 }
 
+/// A write to a ring that keeps siblings, with the context of what its client had read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Put {
+    pub request: Request,
+    pub context: Rc<VersionVector>,
+}
+
+/// What a ring that keeps siblings answers a read: all of them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Got {
+    /// As any answer, with the sibling that was written last.
+    pub response: Response,
+    /// The value of each.
+    pub values: Rc<Vec<u64>>,
+    /// For the write that replaces them.
+    pub context: Rc<VersionVector>,
+}
+
 /// What a read returns or a write has become.
 ///
 /// `version` orders the writes of one key as the cluster itself orders them:
-/// by epoch and position in a SQL cluster, by timestamp in a ring. Zero: never written.
+/// by epoch and position in a SQL cluster, by timestamp in a ring, by the number of changes in a ring of
+/// counters. Zero: never written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Versioned {
-    /// The [`OperationId`] of the write, as a number; zero if there was none.
+    /// The [`OperationId`] of the write, as a number; zero if there was none. In a ring of counters the count.
     pub value: u64,
     pub version: u64,
 }
@@ -184,10 +220,16 @@ pub enum Cause {
     ReplicaBehind,
     /// The run ended before the answer came.
     RunEnded,
+    /// Compare-and-set: the row was not as expected.
+    ConditionFailed,
+    /// Compare-and-set: a later ballot won, and nobody knows whether this one had been accepted before.
+    BallotLost,
+    /// As many siblings as a row takes are there already.
+    TooManySiblings,
 }
 
 impl Cause {
-    pub const ALL: [Cause; 16] = [
+    pub const ALL: [Cause; 19] = [
         Cause::TimedOut,
         Cause::Overloaded,
         Cause::ClientBusy,
@@ -204,6 +246,9 @@ impl Cause {
         Cause::BufferGivenUp,
         Cause::ReplicaBehind,
         Cause::RunEnded,
+        Cause::ConditionFailed,
+        Cause::BallotLost,
+        Cause::TooManySiblings,
     ];
 
     /// In words, as reports show it.
@@ -225,6 +270,9 @@ impl Cause {
             Cause::BufferGivenUp => "failover took longer than the buffer allows",
             Cause::ReplicaBehind => "replica was behind the session",
             Cause::RunEnded => "still under way at the end",
+            Cause::ConditionFailed => "refused: the row had changed",
+            Cause::BallotLost => "a later ballot won",
+            Cause::TooManySiblings => "refused: too many siblings",
         }
     }
 }

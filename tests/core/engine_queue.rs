@@ -359,6 +359,21 @@ fn deadlines_stay_bounded_behind_an_entry_that_nobody_answers() {
 }
 
 #[test]
+fn a_ticket_of_an_earlier_run_names_nothing_in_a_later_one() {
+    let mut given: Vec<Ticket> = Vec::new();
+    for incarnation in 0..200 {
+        let mut table: PendingTable<u32> = PendingTable::new(SimDuration::from_ms(1), 10);
+        table.restarted(incarnation);
+        for _ in 0..50 {
+            assert!(given.iter().all(|ticket| table.get_mut(*ticket).is_none()));
+            let ticket = table.insert(SimTime::ZERO, 1).expect("there is room");
+            table.remove(ticket);
+            given.push(ticket);
+        }
+    }
+}
+
+#[test]
 fn a_ticket_that_was_never_given_out_names_nothing() {
     let mut table: PendingTable<u32> = PendingTable::new(SimDuration::from_ms(1), 10);
     assert_eq!(table.remove(Ticket::default()), None);

@@ -38,3 +38,4 @@ mod sql_scenarios;
 mod swarm;
 mod switches;
 mod token_ring;
+mod versions;

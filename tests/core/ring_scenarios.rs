@@ -40,6 +40,24 @@ fn stand_ins_take_writes_and_hints_end_old_reads() {
 }
 
 #[test]
+fn the_last_write_loses_most_counts_and_siblings_counters_and_conditions_none() {
+    for seed in SEEDS {
+        let [last, siblings, counters, conditions] = &run("lost-updates", seed)[..] else {
+            panic!("four clusters")
+        };
+        let counted = last.latency_ms.write.count;
+        let lost = last.lost_acknowledged_writes;
+        assert!(2 * lost > counted, "{lost} of {counted} lost");
+        for ring in [siblings, counters] {
+            assert_eq!(ring.lost_acknowledged_writes, 0, "{}", ring.name);
+            assert!(ring.operations.ok > 14_000, "{}: {} ok", ring.name, ring.operations.ok);
+        }
+        assert_eq!((conditions.lost_acknowledged_writes, conditions.stale_reads), (0, 0));
+        assert!(conditions.operations.ok < counters.operations.ok / 10, "they duel for one row");
+    }
+}
+
+#[test]
 fn rows_come_back_when_tombstones_are_gone_before_the_replica_is_back() {
     for seed in SEEDS {
         let [short, long] = &run("deletes-come-back", seed)[..] else { panic!("two clusters") };

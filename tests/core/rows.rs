@@ -3,8 +3,9 @@
 
 use faultline::ring::counter::Counter;
 use faultline::ring::row::Row;
-use faultline::ring::siblings::{ACTORS_MAX, SIBLINGS_MAX, Siblings, VersionVector};
+use faultline::ring::siblings::{ACTORS_MAX, SIBLINGS_MAX, Siblings};
 use faultline::workload::operation::{Cell, Versioned};
+use faultline::workload::version_vector::VersionVector;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -55,13 +56,17 @@ fn play(steps: &[Step]) -> (Vec<Siblings>, BTreeSet<u64>, BTreeSet<u64>) {
         match *step {
             Step::Replace { at, seen_at } => {
                 let seen = replicas[seen_at].clone();
-                if replicas[at].put(actors[at], seen.seen(), written(value)) {
+                if replicas[at].put((actors[at], number as u32 + 1), seen.seen(), written(value)) {
                     put.insert(value);
                     replaced.extend(values(&seen));
                 }
             }
             Step::Blind { at } => {
-                if replicas[at].put(actors[at], &VersionVector::default(), written(value)) {
+                if replicas[at].put(
+                    (actors[at], number as u32 + 1),
+                    &VersionVector::default(),
+                    written(value),
+                ) {
                     put.insert(value);
                 }
             }
@@ -152,14 +157,14 @@ proptest! {
 #[test]
 fn two_clients_that_write_through_one_node_make_two_siblings() {
     let mut row = Siblings::default();
-    assert!(row.put(7, &VersionVector::default(), written(1)));
+    assert!(row.put((7, 1), &VersionVector::default(), written(1)));
     let context = row.seen().clone();
-    assert!(row.put(7, &context, written(2)));
-    assert!(row.put(7, &context, written(3)));
+    assert!(row.put((7, 2), &context, written(2)));
+    assert!(row.put((7, 3), &context, written(3)));
     // 1 is replaced; 2 and 3 did not know of each other. A plain version vector would have lost 2.
     assert_eq!(values(&row), BTreeSet::from([2, 3]));
     let context = row.seen().clone();
-    assert!(row.put(7, &context, written(4)));
+    assert!(row.put((7, 4), &context, written(4)));
     assert_eq!(values(&row), BTreeSet::from([4]));
 }
 
@@ -167,16 +172,33 @@ fn two_clients_that_write_through_one_node_make_two_siblings() {
 fn a_row_takes_so_many_siblings_and_a_vector_so_many_actors() {
     let mut row = Siblings::default();
     for value in 0..SIBLINGS_MAX as u64 {
-        assert!(row.put(value, &VersionVector::default(), written(value + 1)));
+        assert!(row.put((value, 1), &VersionVector::default(), written(value + 1)));
     }
-    assert!(!row.put(99, &VersionVector::default(), written(99)));
+    assert!(!row.put((99, 1), &VersionVector::default(), written(99)));
     let mut all_replaced = row.clone();
     for actor in 0..3 * ACTORS_MAX as u64 {
         let context = all_replaced.seen().clone();
-        assert!(all_replaced.put(1_000 + actor, &context, written(1_000 + actor)));
+        assert!(all_replaced.put((1_000 + actor, 1), &context, written(1_000 + actor)));
         assert!(all_replaced.seen().len() <= ACTORS_MAX);
     }
     assert_eq!(all_replaced.versions().len(), 1);
+}
+
+#[test]
+fn an_actor_that_was_forgotten_gives_no_dot_twice() {
+    let mut at_home = Siblings::default();
+    assert!(at_home.put((1, 1), &VersionVector::default(), written(1)));
+    let elsewhere = at_home.clone();
+    for actor in 0..2 * ACTORS_MAX as u64 {
+        let context = at_home.seen().clone();
+        assert!(at_home.put((100 + actor, 1), &context, written(100 + actor)));
+    }
+    assert_eq!(at_home.seen().seen(1), 0, "it is forgotten");
+    assert!(at_home.put((1, 2), &VersionVector::default(), written(7)));
+    // Who remembers the first dot does not take the second one for it.
+    let mut whole = elsewhere;
+    whole.merge(&at_home);
+    assert!(values(&whole).contains(&7));
 }
 
 #[test]

@@ -564,3 +564,30 @@ fn a_scenario_that_is_accepted_is_written_and_read_back_the_same() {
     let back: Scenario = parse(&text).expect("valid");
     assert_eq!(back, scenario);
 }
+
+#[test]
+fn what_a_ring_makes_of_two_writes_fits_what_is_written() {
+    let refused = |workload: &str, ring: &str| {
+        let text = format!(
+            r#"{{"version": 1, "name": "x", "title": "X", "duration_ms": 1000,
+                "workload": {{"rate_per_s": 10{workload}}}, "clusters": [{{"gossip_ring": {{{ring}}}}}]}}"#
+        );
+        parse(&text).expect_err("it is refused").to_string()
+    };
+    let counters = refused(r#", "deletes": 0.1"#, r#""versions": "pn_counter""#);
+    assert!(
+        counters.contains("clusters[0].gossip_ring.versions") && counters.contains("must be 0"),
+        "{counters}"
+    );
+    let only_up = refused(r#", "counts": true, "decrements": 0.1"#, r#""versions": "g_counter""#);
+    assert!(only_up.contains("with pn_counter they can go down"), "{only_up}");
+    let sloppy = refused("", r#""versions": "compare_and_set", "sloppy_quorum": true"#);
+    assert!(sloppy.contains("it must be false"), "{sloppy}");
+    let deletes = refused(r#", "counts": true, "deletes": 0.1"#, "");
+    assert!(deletes.contains("workload.deletes") && deletes.contains("must be 0"), "{deletes}");
+    let decrements = refused(r#", "decrements": 0.1"#, "");
+    assert!(
+        decrements.contains("workload.decrements") && decrements.contains("workload.counts"),
+        "{decrements}"
+    );
+}

@@ -17,12 +17,12 @@ use faultline::scenario::schema::{
     CircuitBreakerSection, ClusterSection, FailureDetectionSection, FencingMode, GossipMode, GossipPeers,
     HintedHandoffSection, LogSyncPolicy, NetworkSection, PhiAccrualSection, ProbeOrder, ProbesSection,
     ReadFrom, ReadRepairMode, ReadReplicas, ReplicationMode, RetriesSection, RingSection, Scenario,
-    ShardRange, SqlSection, SwimSection, SyncPolicy, TimeOutSection, WorkloadSection,
+    ShardRange, SqlSection, SwimSection, SyncPolicy, TimeOutSection, VersionsMode, WorkloadSection,
 };
 use faultline::session::Session;
-use faultline::workload::operation::{Cause, Outcome};
+use faultline::workload::operation::{Cause, OperationKind, Outcome};
 use faultline::workload::recorded::{Format, RecordedOperation, Recording};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 const SAFETY_MS: f64 = 8_000.0;
@@ -89,7 +89,9 @@ fn draw_scenario(seed: u64) -> Scenario {
             clients: 1 + dice.below(8),
             rate_per_s: 1.0,
             reads: 0.5,
+            counts: false,
             deletes: 0.0,
+            decrements: 0.0,
             scans: 0.0,
             tops: 0.0,
             joins: 0.0,
@@ -111,6 +113,7 @@ fn draw_scenario(seed: u64) -> Scenario {
     draw_operations(&mut dice, &mut scenario);
     draw_quorums(&mut dice, &mut scenario);
     draw_membership(seed, &mut scenario);
+    draw_versions(seed, &mut scenario);
     scenario
 }
 
@@ -174,6 +177,29 @@ fn draw_membership(seed: u64, scenario: &mut Scenario) {
             ..SwimSection::default()
         }),
     };
+}
+
+/// What becomes of writes that did not know of each other; from dice of its own.
+fn draw_versions(seed: u64, scenario: &mut Scenario) {
+    let mut dice = Dice(Stream::new(seed, Purpose::Swarm, 3));
+    let ClusterSection::GossipRing(ring) = &mut scenario.clusters[1] else { return };
+    scenario.workload.counts = dice.one_in(2);
+    ring.versions = match dice.below(8) {
+        0 => VersionsMode::GCounter,
+        1 => VersionsMode::PnCounter,
+        2 | 3 => VersionsMode::Siblings,
+        4 | 5 => VersionsMode::CompareAndSet,
+        _ => VersionsMode::LastWriteWins,
+    };
+    if ring.versions == VersionsMode::CompareAndSet {
+        ring.sloppy_quorum = false;
+        // A round hears of a majority only: it does not find the others behind.
+        ring.anti_entropy.get_or_insert_with(|| AntiEntropySection {
+            interval_ms: 1_000.0,
+            depth: 6,
+            ..AntiEntropySection::default()
+        });
+    }
 }
 
 /// What an operator does meanwhile.
@@ -362,9 +388,13 @@ fn run_scenario(seed: u64, scenario: Scenario) -> Result<u64, String> {
     for run in session.clusters() {
         every_key_was_read(run)?;
         every_operation_ended(run)?;
+        reads_return_what_was_written_to_their_key(run)?;
         match run.kind() {
             "sharded_sql" => replicas_hold_what_the_primary_holds(run, keys)?,
-            _ => ring_replicas_agree(run, keys)?,
+            _ => {
+                ring_replicas_agree(run, keys)?;
+                nothing_that_is_promised_is_lost(run)?;
+            }
         }
     }
     Ok(session.trace_hash())
@@ -439,6 +469,36 @@ fn replicas_hold_what_the_primary_holds(run: &ClusterRun, keys: u32) -> Result<(
     Ok(())
 }
 
+fn reads_return_what_was_written_to_their_key(run: &ClusterRun) -> Result<(), String> {
+    if let ClusterSection::GossipRing(ring) = &run.blueprint().section
+        && matches!(ring.versions, VersionsMode::GCounter | VersionsMode::PnCounter)
+    {
+        return Ok(());
+    }
+    let writes = run.history().filter(|operation| operation.kind.is_write());
+    let keys: BTreeMap<u64, u32> = writes.map(|write| (write.id.0, write.key)).collect();
+    let mut reads = run
+        .history()
+        .filter(|operation| operation.kind == OperationKind::Read && operation.result.value != 0);
+    match reads.find(|read| keys.get(&read.result.value) != Some(&read.key)) {
+        Some(read) => Err(format!("{}: {read:?} returned what was written to another key", run.name())),
+        None => Ok(()),
+    }
+}
+
+/// Where no write can win over another, and what is acknowledged is on disk.
+fn nothing_that_is_promised_is_lost(run: &ClusterRun) -> Result<(), String> {
+    let ClusterSection::GossipRing(ring) = &run.blueprint().section else { return Ok(()) };
+    let promised =
+        ring.versions != VersionsMode::LastWriteWins && ring.commit_log_sync == SyncPolicy::EveryWrite;
+    match run.lost_acknowledged_writes() {
+        lost if promised && lost > 0 => {
+            Err(format!("{:?}: {lost} acknowledged writes are lost", ring.versions))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn ring_replicas_agree(run: &ClusterRun, keys: u32) -> Result<(), String> {
     let world = run.world();
     let ring = run.blueprint().ring.as_ref().expect("a ring has tokens");
@@ -455,13 +515,14 @@ fn ring_replicas_agree(run: &ClusterRun, keys: u32) -> Result<(), String> {
     }
     for key in 0..keys {
         let replicas = ring.replicas(run.blueprint().traffic.keys.token(key));
-        let held: BTreeSet<(u64, u64)> = replicas
-            .iter()
-            .map(|replica| nodes[usize::from(*replica)].cell(key).content)
-            .map(|content| (content.version, content.value))
-            .collect();
+        let held: BTreeSet<u64> =
+            replicas.iter().map(|replica| nodes[usize::from(*replica)].row(key).hash()).collect();
         if held.len() > 1 {
-            return Err(format!("{}: replicas of key {key} hold {held:?}", run.name()));
+            return Err(format!(
+                "{}: replicas of key {key} hold {held:?}, {:?}",
+                run.name(),
+                nodes[0].settings().versions
+            ));
         }
     }
     Ok(())

@@ -12,10 +12,11 @@ use crate::ring::consistency::{ConsistencyLevel, Requirement};
 use crate::ring::message::{RingEvent, RingHost, RingMessage, RingTimer};
 use crate::ring::place::Places;
 use crate::ring::row::Row;
-use crate::ring::settings::{Asked, ReadRepair, RingSettings};
+use crate::ring::settings::{Asked, ReadRepair, RingSettings, Versions};
 use crate::ring::token_ring::REPLICAS_MAX;
 use crate::ring::view::Replicas;
-use crate::workload::operation::{Cause, Cell, KeyId, OperationId, Request, Response, Versioned};
+use crate::workload::operation::{Cause, Cell, Got, KeyId, OperationId, Request, Response, Versioned};
+use crate::workload::version_vector::VersionVector;
 use std::rc::Rc;
 
 /// A request that this node coordinates. Replicas are bits, by their place among the key's replicas.
@@ -27,6 +28,8 @@ pub(super) struct Coordinated {
     is_write: bool,
     /// What was seen, merged, or what is being written.
     row: Row,
+    /// What a write has become.
+    written: Versioned,
     /// Not all of it is known: some came as a digest.
     is_digest: bool,
     /// Whom it is sent to if all are there, by the ring of this number.
@@ -48,9 +51,9 @@ pub(super) struct Coordinated {
     begun: u64,
 }
 
-const NOBODY: u16 = u16::MAX;
+pub(super) const NOBODY: u16 = u16::MAX;
 
-fn bits(mask: u16) -> impl Iterator<Item = usize> {
+pub(super) fn bits(mask: u16) -> impl Iterator<Item = usize> {
     (0..REPLICAS_MAX).filter(move |place| mask >> place & 1 == 1)
 }
 
@@ -62,6 +65,22 @@ impl Coordinated {
 
 impl RingNode {
     pub fn on_request<P: RingHost>(&mut self, client: NodeId, request: Request, ctx: &mut Context<P>) {
+        match self.settings.versions {
+            Versions::CompareAndSet => self.begin_transaction(client, request, ctx),
+            Versions::Siblings | Versions::Counter if request.is_write() => {
+                self.on_update(client, request, None, ctx);
+            }
+            _ => self.coordinate(client, request, None, ctx),
+        }
+    }
+
+    pub fn coordinate<P: RingHost>(
+        &mut self,
+        client: NodeId,
+        request: Request,
+        context: Option<Rc<VersionVector>>,
+        ctx: &mut Context<P>,
+    ) {
         let settings = Rc::clone(&self.settings);
         let token = settings.keys.token(request.key);
         let (level, planned) = if request.is_write() {
@@ -71,14 +90,7 @@ impl RingNode {
         };
         let requirement = self.requirement(level, &planned);
         let replicas = &*planned;
-        let mut nodes = [NOBODY; REPLICAS_MAX];
-        let mut reachable = 0_u16;
-        for (place, replica) in replicas.iter().enumerate() {
-            if self.gossip.believes_alive(*replica) {
-                nodes[place] = *replica;
-                reachable |= 1 << place;
-            }
-        }
+        let (mut nodes, mut reachable) = self.believed_alive(replicas);
         if settings.sloppy_quorum && (reachable.count_ones() as usize) < replicas.len() {
             reachable |= self.find_stand_ins(token, replicas, &mut nodes);
         }
@@ -92,13 +104,24 @@ impl RingNode {
             Asked::Nearest => self.nearest(reachable, &nodes, requirement, replicas),
             Asked::Drawn => self.drawn(reachable, requirement, replicas, ctx),
         };
-        let row = if is_write { self.new_row(&request, ctx) } else { Row::default() };
+        let made = match is_write {
+            true => self.row_of_write(&request, context.as_deref(), ctx),
+            false => Ok(Default::default()),
+        };
+        let (row, written) = match made {
+            Ok(made) => made,
+            Err(cause) => {
+                ctx.send(client, Response::failed(request.id, cause));
+                return;
+            }
+        };
         let coordinated = Coordinated {
             client,
             id: request.id,
             key: request.key,
             is_write,
             row: row.clone(),
+            written,
             is_digest: false,
             replicas: planned,
             view: self.view.number,
@@ -125,6 +148,19 @@ impl RingNode {
             self.send_reads(ticket, request.key, (asked, &nodes), ctx);
             self.arm_speculation(ticket, ctx);
         }
+    }
+
+    /// The replicas of a key that are believed alive.
+    pub(super) fn believed_alive(&self, replicas: &[u16]) -> ([u16; REPLICAS_MAX], u16) {
+        let mut nodes = [NOBODY; REPLICAS_MAX];
+        let mut alive = 0_u16;
+        for (place, replica) in replicas.iter().enumerate() {
+            if self.gossip.believes_alive(*replica) {
+                nodes[place] = *replica;
+                alive |= 1 << place;
+            }
+        }
+        (nodes, alive)
     }
 
     fn requirement(&self, level: ConsistencyLevel, replicas: &Replicas) -> Requirement {
@@ -193,7 +229,7 @@ impl RingNode {
         kept
     }
 
-    fn distance(&self, node: u16) -> u8 {
+    pub(super) fn distance(&self, node: u16) -> u8 {
         let (own, other) = (usize::from(self.index), usize::from(node));
         let settings = &self.settings;
         match () {
@@ -244,15 +280,46 @@ impl RingNode {
         }
     }
 
-    /// A version by this node's wall clock in microseconds, never twice the same.
-    fn new_row<P: RingHost>(&mut self, request: &Request, ctx: &mut Context<P>) -> Row {
-        self.last_timestamp = (ctx.local_time() / 1_000).max(self.last_timestamp + 1);
-        let content = Versioned { value: request.id.0, version: self.last_timestamp };
-        Row::Register(if request.is_delete() {
-            Cell::tombstone(content)
-        } else {
-            Cell { content, bytes: request.bytes, count: 0 }
-        })
+    /// Writes what a transaction has chosen; its client hears of it when enough replicas have it.
+    pub(super) fn commit<P: RingHost>(
+        &mut self,
+        client: NodeId,
+        request: &Request,
+        cell: Cell,
+        ctx: &mut Context<P>,
+    ) {
+        let settings = Rc::clone(&self.settings);
+        let replicas = self.view.writers(settings.keys.token(request.key));
+        let (nodes, asked) = self.believed_alive(&replicas);
+        let row = Row::Register(cell);
+        let coordinated = Coordinated {
+            client,
+            id: request.id,
+            key: request.key,
+            is_write: true,
+            row: row.clone(),
+            written: cell.content,
+            is_digest: false,
+            replicas,
+            view: self.view.number,
+            requirement: self.requirement(settings.write_level, &replicas),
+            asked,
+            answered: 0,
+            repairing: 0,
+            responded: false,
+            asks_again: false,
+            nodes,
+            stamps: [0; REPLICAS_MAX],
+            begun: ctx.monotonic().0,
+        };
+        let Ok(ticket) = self.pending.insert(ctx.monotonic(), coordinated) else {
+            ctx.send(client, Response::unknown(request.id, Cause::Overloaded));
+            return;
+        };
+        if let Some(at) = self.pending.arm() {
+            ctx.set_timer_at(at, RingTimer::TimeOut);
+        }
+        self.send_writes(ticket, request.key, &row, &replicas, (asked, &nodes), ctx);
     }
 
     pub fn on_write_acknowledged<P: RingHost>(&mut self, from: NodeId, ticket: Ticket, ctx: &mut Context<P>) {
@@ -277,7 +344,7 @@ impl RingNode {
             write.requirement.is_met(write.answered, data_centres(&self.settings, &write.replicas));
         if is_enough && !write.responded {
             write.responded = true;
-            ctx.send(write.client, Response::ok(write.id, write.row.shown().content, 0));
+            ctx.send(write.client, Response::ok(write.id, write.written, 0));
         }
         if write.answered == write.asked {
             self.pending.remove(ticket);
@@ -382,6 +449,20 @@ impl RingNode {
         self.finish_read(ticket, ctx);
     }
 
+    /// Digests say that they differ and not in what: everybody again, with data.
+    fn ask_again<P: RingHost>(&mut self, ticket: Ticket, ctx: &mut Context<P>) {
+        if let Some(read) = self.pending.get_mut(ticket) {
+            read.asks_again = true;
+            read.answered = 0;
+            let (key, asked, nodes) = (read.key, read.asked, read.nodes);
+            for place in bits(asked) {
+                let to = self.settings.nodes[usize::from(nodes[place])];
+                ctx.send(to, RingMessage::Read { ticket, key, is_digest: false });
+            }
+            ctx.output(RingEvent::DigestsDiffered { node: ctx.id(), key });
+        }
+    }
+
     /// Enough have answered.
     fn conclude_read<P: RingHost>(&mut self, ticket: Ticket, ctx: &mut Context<P>) {
         let mode = self.settings.read_repair;
@@ -392,15 +473,7 @@ impl RingNode {
         let behind: u16 =
             bits(read.answered).filter(|place| read.stamps[*place] != whole).map(|place| 1 << place).sum();
         if self.settings.digest_reads && !read.asks_again && (behind != 0 || read.is_digest) {
-            // Digests say that they differ and not in what: everybody again, with data.
-            read.asks_again = true;
-            read.answered = 0;
-            let (key, asked, nodes) = (read.key, read.asked, read.nodes);
-            for place in bits(asked) {
-                let to = self.settings.nodes[usize::from(nodes[place])];
-                ctx.send(to, RingMessage::Read { ticket, key, is_digest: false });
-            }
-            ctx.output(RingEvent::DigestsDiffered { node: ctx.id(), key });
+            self.ask_again(ticket, ctx);
             return;
         }
         if mode == ReadRepair::Blocking && behind != 0 {
@@ -422,8 +495,15 @@ impl RingNode {
             return;
         };
         read.responded = true;
-        let Cell { content, bytes, .. } = read.row.shown();
-        ctx.send(read.client, Response::ok(read.id, content, bytes));
+        let response = Response::ok(read.id, read.row.shown().content, read.row.bytes());
+        match &read.row {
+            Row::Siblings(siblings) => {
+                let values = siblings.versions().iter().map(|version| version.cell.content.value).collect();
+                let (values, context) = (Rc::new(values), Rc::new(siblings.seen().clone()));
+                ctx.send(read.client, Got { response, values, context });
+            }
+            _ => ctx.send(read.client, response),
+        }
         let took = ctx.monotonic().0.saturating_sub(read.begun);
         self.speculation.took(took);
     }
@@ -448,9 +528,15 @@ impl RingNode {
 
     /// With the last answer, a read is over.
     fn finish_read<P: RingHost>(&mut self, ticket: Ticket, ctx: &mut Context<P>) {
-        let is_over =
-            self.pending.get_mut(ticket).is_some_and(|read| read.responded && read.answered == read.asked);
-        if is_over {
+        let repairs = self.settings.read_repair != ReadRepair::None;
+        let over = self.pending.get_mut(ticket).filter(|read| read.responded && read.answered == read.asked);
+        let Some(read) = over else {
+            return;
+        };
+        if read.is_digest && !read.asks_again && repairs {
+            // One that came after the answer differed.
+            self.ask_again(ticket, ctx);
+        } else {
             let finished = self.pending.remove(ticket).expect("it was just there");
             self.repair(&finished, ctx);
         }

@@ -8,13 +8,14 @@
 //! believed alive it is refused at once, or (sloppy) others stand in. The newest version
 //! wins, by the coordinator's wall clock (last-write-wins). Replicas that were
 //! not there get what they missed by hints, by read repair (before or after the
-//! answer) and by Merkle trees. A delete is a tombstone, which is dropped after its
+//! answer) and by Merkle trees. In place of the newest version alone a row can keep
+//! siblings, be a counter, or be changed by rounds of Paxos only. A delete is a tombstone, which is dropped after its
 //! grace period: a replica that missed it until then brings the row back.
 //!
 //! Simplified: a request's coordination costs core time on its way in, replies
 //! cost none. A write is kept in memory and in the commit log, reads never touch
 //! the disk. Nearness is by zone and region, not by measured latency. Left out here:
-//! siblings, counters, compare-and-set, memtables and compaction.
+//! memtables and compaction.
 //!
 //! Who is there a node learns by rumour: it knows three others at most, exchanges
 //! digests and what differs with one of them every round, and judges by phi accrual,
@@ -23,23 +24,28 @@
 mod anti_entropy;
 mod coordinator;
 mod handoff;
+mod light_transaction;
 mod membership;
 mod moving;
 mod replica;
 mod streaming;
+mod versions;
 
 use super::hints::Hints;
 use super::membership::{Action, Membership};
-use super::message::{RingDisk, RingHost, RingTimer};
+use super::message::{RingDisk, RingHost, RingTimer, known};
+use super::paxos::Acceptor;
 use super::place::{Place, Places};
 use super::row::Row;
-use super::settings::{CommitLogSync, RingSettings};
+use super::settings::{CommitLogSync, RingSettings, Versions};
 use super::speculation::Speculation;
 use super::view::View;
 use crate::engine::{Context, NodeId, PagedVec, PendingTable};
 use crate::workload::operation::{Cell, KeyId};
+use crate::workload::version_vector::Actor;
 use anti_entropy::Session;
 use coordinator::Coordinated;
+use light_transaction::Transaction;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use streaming::Streaming;
@@ -51,6 +57,13 @@ pub struct RingNode {
     /// Place in the ring's list of nodes.
     index: u16,
     rows: PagedVec<Row>,
+    /// Of each key, if every operation is a transaction.
+    acceptors: PagedVec<Acceptor>,
+    transactions: PendingTable<Transaction>,
+    /// What it is called in rows that have actors, since it started.
+    actor: Actor,
+    /// The dots that it has given.
+    dots: u32,
     pending: PendingTable<Coordinated>,
     gossip: Membership,
     /// What its membership wants done; empty between events.
@@ -86,6 +99,10 @@ impl RingNode {
             move_armed: false,
             streaming: Streaming::default(),
             rows: PagedVec::filled(Row::default(), settings.keys.len()),
+            acceptors: PagedVec::default(),
+            transactions: PendingTable::new(settings.request_timeout, settings.in_flight_max),
+            actor: 0,
+            dots: 0,
             pending: PendingTable::new(settings.request_timeout, settings.in_flight_max),
             gossip: Membership::new(Rc::clone(&settings.membership), index),
             actions: Vec::new(),
@@ -130,7 +147,7 @@ impl RingNode {
     }
 
     pub fn in_flight(&self) -> usize {
-        self.pending.len()
+        self.pending.len() + self.transactions.len()
     }
 
     /// Reads for which it asked one more replica.
@@ -147,15 +164,29 @@ impl RingNode {
         self.rows.get(key as usize).expect("a key of the key space")
     }
 
+    /// All that it knows of a key, for whomever it keeps it.
+    pub fn known(&self, key: KeyId) -> Row {
+        known(&self.rows, Some(&self.hints), &self.acceptors, key)
+    }
+
     /// What it would show of a key.
     pub fn cell(&self, key: KeyId) -> Cell {
         self.row(key).shown()
     }
 
     pub fn on_start<P: RingHost>(&mut self, disk: &RingDisk, ctx: &mut Context<P>) {
+        self.pending.restarted(ctx.incarnation());
+        self.transactions.restarted(ctx.incarnation());
         self.rows = disk.rows.clone();
         self.rows.extend_to(self.settings.keys.len(), Row::default());
         self.hints = disk.hints.clone().unwrap_or_default();
+        if self.settings.versions == Versions::CompareAndSet {
+            self.acceptors = disk.acceptors.clone();
+            self.acceptors.extend_to(self.settings.keys.len(), Acceptor::default());
+        }
+        if matches!(self.settings.versions, Versions::Siblings | Versions::Counter) {
+            self.actor = self.draw_actor(ctx);
+        }
         self.hints.restarted(self.settings.nodes.len(), ctx.monotonic());
         if let Some(places) = &disk.places {
             self.places = Rc::clone(places);
@@ -181,6 +212,8 @@ impl RingNode {
             RingTimer::Purge => self.purge(ctx),
             RingTimer::Move => self.move_on(ctx),
             RingTimer::Stream => self.stream_next(ctx),
+            RingTimer::Ballot { ticket } => self.prepare(ticket, ctx),
+            RingTimer::TransactionTimeOut => self.transactions_time_out(ctx),
             RingTimer::Sync => {
                 if ctx.disk_backlog() > 0 {
                     ctx.disk_sync_background();

@@ -13,6 +13,7 @@ use crate::engine::{Context, SimDuration};
 use crate::ring::consistency::ConsistencyLevel;
 use crate::ring::message::{Content, RingEvent, RingHost, RingRecord, RingTimer, RingToken};
 use crate::ring::place::{Move, MoveEnd, Place, Places, RingAdmin, Step, merge, number};
+use crate::ring::settings::Versions;
 use crate::ring::token_ring::{Partitioning, REPLICAS_MAX};
 use crate::ring::view::View;
 use std::rc::Rc;
@@ -70,9 +71,11 @@ impl RingNode {
         );
     }
 
-    /// Equal shares cannot be moved, and a write that goes to more replicas than usual needs room for them.
+    /// Equal shares cannot be moved, nor what is promised in rounds of Paxos; and a write that goes to more
+    /// replicas than usual needs room for them. (A scenario that asks for it anyway is refused before.)
     fn can_change(&self) -> bool {
         !matches!(self.settings.atlas.partitioning, Partitioning::EqualShares { .. })
+            && self.settings.versions != Versions::CompareAndSet
             && self.settings.n < REPLICAS_MAX
     }
 

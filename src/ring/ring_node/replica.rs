@@ -4,8 +4,9 @@ use super::RingNode;
 use crate::engine::disk::UNSYNCED_RECORDS_MAX;
 use crate::engine::{Context, NodeId, SimDuration, Ticket};
 use crate::ring::message::{Content, RingEvent, RingHost, RingMessage, RingRecord, RingTimer, RingToken};
+use crate::ring::paxos::ballot_time_us;
 use crate::ring::row::Row;
-use crate::ring::settings::CommitLogSync;
+use crate::ring::settings::{CommitLogSync, Versions};
 use crate::workload::operation::KeyId;
 use std::rc::Rc;
 
@@ -103,6 +104,12 @@ impl RingNode {
             RingToken::Repaired { coordinator, ticket } => {
                 ctx.send(coordinator, RingMessage::RepairAcknowledged { ticket });
             }
+            RingToken::Promised { coordinator, ticket, key, ballot } => {
+                self.promised(coordinator, ticket, key, ballot, ctx);
+            }
+            RingToken::Accepted { coordinator, ticket, ballot } => {
+                ctx.send(coordinator, RingMessage::Accepted { ticket, ballot, promised: ballot });
+            }
             RingToken::TreeBuilt { peer } => self.tree_built(peer, ctx),
             RingToken::RowsRead(pull) => self.stream_rows(pull, ctx),
             RingToken::PlacesStored { number } => self.places_stored(number, ctx),
@@ -121,11 +128,14 @@ impl RingNode {
     /// the row back.
     pub(super) fn purge<P: RingHost>(&mut self, ctx: &mut Context<P>) {
         let grace_us = self.settings.gc_grace.0 / 1_000;
+        let is_ballot = self.settings.versions == Versions::CompareAndSet;
+        let written_us = |version| if is_ballot { ballot_time_us(version) } else { version };
         let now_us = ctx.local_time() / 1_000;
         let mut purged = 0;
         for key in 0..self.rows.len() as KeyId {
             let row = self.row(key);
-            if row.is_tombstone() && row.shown().content.version.saturating_add(grace_us) < now_us {
+            if row.is_tombstone() && written_us(row.shown().content.version).saturating_add(grace_us) < now_us
+            {
                 let stamp = row.stamp();
                 if let Some(purged) = self.rows.get_mut(key as usize) {
                     *purged = Row::default();

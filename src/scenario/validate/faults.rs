@@ -9,7 +9,7 @@ use crate::scenario::error::ScenarioError;
 use crate::scenario::fault::{FaultSpec, Selector};
 use crate::scenario::limits::*;
 use crate::scenario::names::{self, Seat};
-use crate::scenario::schema::{ClusterSection, PartitioningMode, Scenario};
+use crate::scenario::schema::{ClusterSection, PartitioningMode, Scenario, VersionsMode};
 use crate::sql::shard_map::hash_point;
 
 pub(super) fn check_schedule(scenario: &Scenario) -> Checked {
@@ -194,6 +194,8 @@ impl Known<'_> {
             let ClusterSection::GossipRing(ring) = section else { continue };
             let problem = if ring.partitioning == PartitioningMode::EqualShares {
                 "divided into equal shares, which are fixed here; choose `partitioning` by_token or equal_ranges"
+            } else if ring.versions == VersionsMode::CompareAndSet {
+                "of rows under compare-and-set, whose ballots do not move here; choose other `versions`"
             } else if ring.n == KEY_REPLICAS_MAX {
                 "with 16 replicas, and there is no room for one more while it changes; choose `n` up to 15"
             } else {

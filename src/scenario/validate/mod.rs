@@ -13,7 +13,10 @@ mod sharded_sql;
 use super::error::ScenarioError;
 use super::fault::FaultSpec;
 use super::limits::*;
-use super::schema::{ChecksSection, NetworkSection, PayloadBytes, ProbesSection, Scenario, WorkloadSection};
+use super::schema::{
+    ChecksSection, ClusterSection, NetworkSection, PayloadBytes, ProbesSection, Scenario, VersionsMode,
+    WorkloadSection,
+};
 use crate::measure::prices::PriceSheet;
 use range::{between, distribution, length, positive_up_to, text, whole};
 
@@ -34,6 +37,7 @@ pub fn validate(scenario: &Scenario) -> Checked {
     network(&scenario.network)?;
     workload(&scenario.workload)?;
     queries(scenario)?;
+    versions(scenario)?;
     let prices = price_sheet(&scenario.prices)?;
     clusters::check(scenario, &prices)?;
     checks(&scenario.checks)?;
@@ -105,10 +109,48 @@ fn regions(scenario: &Scenario) -> Checked {
     }
 }
 
+/// What a ring makes of writes that do not know of each other has to fit what is written.
+fn versions(scenario: &Scenario) -> Checked {
+    let WorkloadSection { deletes, decrements, .. } = scenario.workload;
+    for (index, cluster) in scenario.clusters.iter().enumerate() {
+        let ClusterSection::GossipRing(ring) = cluster else { continue };
+        let is_counter = matches!(ring.versions, VersionsMode::GCounter | VersionsMode::PnCounter);
+        let problem = match ring.versions {
+            _ if is_counter && deletes > 0.0 => {
+                format!("has counters, which cannot be deleted; `workload.deletes` is {deletes} and must be 0")
+            }
+            VersionsMode::GCounter if decrements > 0.0 => format!(
+                "has counters that only grow, and `workload.decrements` is {decrements}; with pn_counter they can go down"
+            ),
+            VersionsMode::CompareAndSet if ring.sloppy_quorum => {
+                "sets on a condition, and `sloppy_quorum` is true; it must be false: a stand-in knows of no ballot"
+                    .to_string()
+            }
+            _ => continue,
+        };
+        return Err(ScenarioError::wrong(format!("clusters[{index}].gossip_ring.versions"), problem));
+    }
+    Ok(())
+}
+
 /// Queries over many rows are sharded SQL's alone.
 fn queries(scenario: &Scenario) -> Checked {
-    let WorkloadSection { deletes, scans, tops, joins, query_rows, .. } = scenario.workload;
+    let WorkloadSection { counts, deletes, decrements, scans, tops, joins, query_rows, .. } =
+        scenario.workload;
     between("workload.deletes", deletes, 0.0, 1.0)?;
+    between("workload.decrements", decrements, 0.0, 1.0)?;
+    if counts && deletes > 0.0 {
+        let problem = format!(
+            "is {deletes}; it must be 0 where `workload.counts` is true, which is so: counts are not deleted"
+        );
+        return Err(ScenarioError::wrong("workload.deletes", problem));
+    }
+    if decrements > 0.0 && !counts {
+        let problem = format!(
+            "is {decrements}; it must be 0 without `workload.counts`, which is false: other writes overwrite"
+        );
+        return Err(ScenarioError::wrong("workload.decrements", problem));
+    }
     for (field, share) in [("workload.scans", scans), ("workload.tops", tops), ("workload.joins", joins)] {
         between(field, share, 0.0, 1.0)?;
         let ring = scenario.clusters.iter().position(|cluster| cluster.kind() == "gossip_ring");

@@ -16,7 +16,7 @@ use crate::sql::binlog::{Change, Entry, Position};
 use crate::sql::event::{SqlEvent, SqlHost, SqlTimer, SqlToken};
 use crate::sql::record::{MySqlRecord, SqlRecord};
 use crate::sql::settings::{LogSync, Replication};
-use crate::workload::operation::{Cause, Cell, KeyId, Response, ServedBy, Versioned};
+use crate::workload::operation::{Cause, Cell, KeyId, OperationKind, Response, ServedBy, Versioned};
 use std::collections::VecDeque;
 
 /// A transaction that is not yet committed.
@@ -117,7 +117,12 @@ impl MySql {
         let request = &asked.request;
         let content = Versioned { value: request.id.0, version: self.next_position().version() };
         // A row that is deleted keeps the version of that, and counts from the start if it is written again.
-        let count = if request.is_delete() { 0 } else { self.row(request.key).count.saturating_add(1) };
+        let count = self.row(request.key).count;
+        let count = match request.kind {
+            OperationKind::Delete => 0,
+            OperationKind::Decrement => count.saturating_sub(1),
+            _ => count.saturating_add(1),
+        };
         let cell = Cell { content, bytes: request.bytes, count };
         self.prepare(request.key, Change::Write, cell, Some(asked), ctx);
     }

@@ -207,14 +207,12 @@ impl MySql {
         match message {
             SqlMessage::Execute { remaining, .. } if remaining.is_over(waited) => DROP_SERVICE,
             SqlMessage::Execute { request, .. } => match request.kind {
-                OperationKind::Write | OperationKind::Delete => {
-                    services.write.sample(stream) + self.settings.encryption.per_io
-                }
+                kind if kind.is_write() => services.write.sample(stream) + self.settings.encryption.per_io,
                 OperationKind::Scan | OperationKind::Top => {
                     let rows = SimDuration(services.row.sample(stream).0 * u64::from(request.rows));
                     services.read.sample(stream) + rows
                 }
-                OperationKind::Read | OperationKind::Join => services.read.sample(stream),
+                _ => services.read.sample(stream),
             },
             SqlMessage::SnapshotPull { .. } | SqlMessage::SnapshotPage { .. } => SNAPSHOT_PAGE_SERVICE,
             SqlMessage::Ping { .. }

@@ -132,14 +132,12 @@ impl MySql {
 
     fn run<P: SqlHost>(&mut self, asked: Asked, ctx: &mut Context<P>) {
         let request = asked.request;
+        if request.is_write() {
+            self.lock_and_write(asked, ctx);
+            return;
+        }
         let served_by = if self.is_primary() { ServedBy::Primary } else { ServedBy::Replica };
         match request.kind {
-            OperationKind::Write | OperationKind::Delete => self.lock_and_write(asked, ctx),
-            OperationKind::Read | OperationKind::Join => {
-                let row = self.row(request.key);
-                let response = Response::ok(request.id, row.content, row.bytes);
-                self.reply(&asked, Response { served_by, ..response }, ctx);
-            }
             OperationKind::Scan | OperationKind::Top => {
                 let rows = if request.kind == OperationKind::Scan {
                     self.scan(&request)
@@ -148,6 +146,11 @@ impl MySql {
                 };
                 let response = Response { served_by, ..Response::ok(request.id, Default::default(), 0) };
                 ctx.send(asked.proxy, SqlMessage::Rows { ticket: asked.ticket, response, rows: rows.into() });
+            }
+            _ => {
+                let row = self.row(request.key);
+                let response = Response::ok(request.id, row.content, row.bytes);
+                self.reply(&asked, Response { served_by, ..response }, ctx);
             }
         }
     }

@@ -156,6 +156,8 @@ impl QueryProxy {
     }
 
     pub fn on_start<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
+        self.queries.restarted(ctx.incarnation());
+        self.sent.restarted(ctx.incarnation());
         ctx.set_timer(MAP_REFRESH, SqlTimer::MapRefresh);
     }
 
@@ -200,7 +202,7 @@ impl QueryProxy {
         let shards: Vec<u16> = match request.kind {
             OperationKind::Top => self.map.serving_shards().map(|shard| shard as u16).collect(),
             OperationKind::Scan => self.scanned(&request),
-            OperationKind::Read | OperationKind::Write | OperationKind::Delete | OperationKind::Join => {
+            _ => {
                 let key = if joined { request.end } else { request.key };
                 let shard = self.map.shard_of(self.settings.point(key)) as u16;
                 self.dispatch(Part { query: ticket, shard, attempt: 0, redirects, round }, ctx);
@@ -327,19 +329,16 @@ impl QueryProxy {
             return;
         };
         match query.request.kind {
-            OperationKind::Read | OperationKind::Write | OperationKind::Delete => {
-                self.answer(part.query, response, ctx)
-            }
             OperationKind::Join if !query.joined => {
                 query.joined = true;
                 self.begin(part.query, 0, ctx);
             }
-            OperationKind::Join => self.answer(part.query, response, ctx),
             OperationKind::Scan | OperationKind::Top => {
                 query.gathered.add(rows);
                 query.open_parts -= 1;
                 self.finish_gathering(part.query, ctx);
             }
+            _ => self.answer(part.query, response, ctx),
         }
     }
 

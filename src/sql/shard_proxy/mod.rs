@@ -155,6 +155,7 @@ impl ShardProxy {
     }
 
     pub fn on_start<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
+        self.executing.restarted(ctx.incarnation());
         ctx.set_timer(MAP_REFRESH, SqlTimer::MapRefresh);
         if matches!(self.settings.reads, ReadRouting::WithinLag(_) | ReadRouting::ReadYourWrites { .. }) {
             ctx.set_timer(LAG_PROBE_EVERY, SqlTimer::LagProbe);
