@@ -45,6 +45,7 @@ pub const PRESETS: &[Preset] = &[
     preset!("lost-updates"),
     preset!("deletes-come-back"),
     preset!("speculative-retry"),
+    preset!("join-under-load"),
     preset!("pbs-lnkd-ssd"),
     preset!("pbs-lnkd-disk"),
 ];

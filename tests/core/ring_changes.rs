@@ -2,7 +2,8 @@
 
 use crate::swarm::seeds_asked_for;
 use faultline::cluster::run::ClusterRun;
-use faultline::engine::{Purpose, SimDuration, Stream};
+use faultline::engine::distribution::Lognormal;
+use faultline::engine::{Distribution, Purpose, SimDuration, Stream};
 use faultline::ring::place::Step;
 use faultline::ring::ring_node::RingNode;
 use faultline::scenario::fault::{FaultSpec, ScheduledFault, Selector};
@@ -217,7 +218,18 @@ fn draw(seed: u64) -> (Scenario, Stream) {
         ring.hinted_handoff = Some(HintedHandoffSection::default());
     }
     ring.token_aware = dice.chance(0.5);
-    ring.gossip.interval_ms = f64::from(50 + dice.below(400));
+    // Long after one node acts by a change another one may not have heard of it, and some messages
+    // take long: who reads then is as far apart as can be from who wrote.
+    ring.gossip.interval_ms = f64::from(50 + dice.below(1_500));
+    ring.gossip.neighbours = 2;
+    if dice.chance(0.5) {
+        let tail = Distribution::Lognormal(Lognormal { median_ms: 2.0, sigma: 1.3 });
+        scenario.network.same_zone = tail.clone();
+        scenario.network.cross_zone = tail;
+    }
+    if dice.chance(0.5) {
+        (scenario.workload.keys, scenario.workload.rate_per_s) = (20 + dice.below(40), 1_000.0);
+    }
     (scenario, dice)
 }
 
@@ -252,10 +264,13 @@ fn add_changes(scenario: &mut Scenario, dice: &mut Stream, latest_ms: u32) {
     }
 }
 
-/// Changes alone: nothing acknowledged is lost and no read is old, at any time.
+/// Changes alone (the barriers left out, seed 58 reads old data; the second step left out, seed 42): nothing acknowledged is lost and no read is old, at any time.
 fn check_changes(seed: u64) {
     let (mut scenario, mut dice) = draw(seed);
     add_changes(&mut scenario, &mut dice, 10_000);
+    scenario.duration_ms = 90_000.0;
+    let quiet = FaultSpec::LoadSpike { factor: 0.0 };
+    scenario.faults.push(ScheduledFault { at_ms: 25_000.0, for_ms: None, fault: quiet });
     let w = ring(&scenario).w as usize;
     let text = serde_json::to_string(&scenario.faults).expect("text");
     let session = run(scenario);
@@ -267,7 +282,8 @@ fn check_changes(seed: u64) {
         .unwrap_or_else(|why| panic!("seed {seed}: {why}: {text}"));
     if !crashed {
         members(run).unwrap_or_else(|why| panic!("seed {seed}: {why}: {text}"));
-        assert_eq!(failed(run), 0, "seed {seed}: {text}");
+        // Of slow messages some are too late.
+        assert!(failed(run) < 20, "seed {seed}: {} failed: {text}", failed(run));
     }
 }
 
@@ -275,7 +291,7 @@ fn check_changes(seed: u64) {
 /// is lost that more than half of the replicas had to acknowledge.
 fn check_broken(seed: u64) {
     let (mut scenario, mut dice) = draw(seed);
-    scenario.duration_ms = 60_000.0;
+    scenario.duration_ms = 120_000.0;
     add_changes(&mut scenario, &mut dice, 8_000);
     let all = ring(&scenario).nodes + ring(&scenario).spares;
     let ClusterSection::GossipRing(section) = &mut scenario.clusters[0] else { panic!("it is a ring") };
@@ -321,7 +337,7 @@ fn check_broken(seed: u64) {
 
 #[test]
 fn changes_alone_lose_nothing_and_show_nothing_old() {
-    (1..=25).for_each(check_changes);
+    (1..=60).for_each(check_changes);
 }
 
 #[test]

@@ -9,8 +9,9 @@
 //! wins, by the coordinator's wall clock (last-write-wins). Replicas that were
 //! not there get what they missed by hints, by read repair (before or after the
 //! answer) and by Merkle trees. In place of the newest version alone a row can keep
-//! siblings, be a counter, or be changed by rounds of Paxos only. A delete is a tombstone, which is dropped after its
-//! grace period: a replica that missed it until then brings the row back.
+//! siblings, be a counter, or be changed by rounds of Paxos only. A delete is a
+//! tombstone, which is dropped after its grace period: a replica that missed it until
+//! then brings the row back.
 //!
 //! Simplified: a request's coordination costs core time on its way in, replies
 //! cost none. A write is kept in memory and in the commit log, reads never touch
@@ -19,7 +20,16 @@
 //!
 //! Who is there a node learns by rumour: it knows three others at most, exchanges
 //! digests and what differs with one of them every round, and judges by phi accrual,
-//! a time-out or SWIM. The ring's tokens are configuration, not rumour.
+//! a time-out or SWIM. With rumours goes how each node stands to the ring: everybody acts by
+//! the ring that it has heard of. Nodes join, leave and replace dead ones while the ring
+//! serves, one after the other: writes go to old and new replicas, ranges are
+//! streamed at a limited rate, then reads go to the new ones (the order of Cassandra 5.1).
+//! A replica refuses a write that was sent by a ring that is too old for it.
+//!
+//! Simplified: tokens at the start are configuration. A spare runs and gossips, and
+//! coordinates if it is asked, but clients ask the first nodes only, and where keys
+//! are they know as of the start: a coordinator that is no replica any more asks those who are. What a
+//! node owns no more stays on its disk. Equal shares and compare-and-set rows cannot be moved.
 
 mod anti_entropy;
 mod coordinator;

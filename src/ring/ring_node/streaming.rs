@@ -20,7 +20,7 @@ use crate::workload::operation::KeyId;
 use std::rc::Rc;
 
 /// Rows of one chunk, their bytes, and keys that are looked at for it, at most.
-const CHUNK_ROWS_MAX: usize = 512;
+const CHUNK_ROWS_MAX: usize = 16;
 const CHUNK_BYTES_MAX: u32 = 65_536;
 const CHUNK_KEYS_MAX: usize = 65_536;
 /// A pull that is not answered is repeated after this.
