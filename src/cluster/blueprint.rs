@@ -14,7 +14,8 @@ use std::rc::Rc;
 pub struct Blueprint {
     pub section: ClusterSection,
     pub directory: Directory,
-    pub ring: Option<TokenRing>,
+    /// A ring as it is at the start; [`ClusterRun::ring`](super::run::ClusterRun::ring) as it is now.
+    pub ring: Option<Rc<TokenRing>>,
     pub neighbours: Vec<Vec<u16>>,
     pub map: Option<Rc<ShardMap>>,
     pub traffic: Rc<Traffic>,

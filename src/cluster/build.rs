@@ -4,6 +4,7 @@ use super::ring_membership::{membership_settings, state_bytes};
 use super::role::Role;
 use super::sql_settings::sql_settings;
 use crate::engine::machine::CORES_UNLIMITED;
+use crate::engine::random::name_hash;
 use crate::engine::{
     DiskSpeed, Distribution, NetworkSpec, NodeId, NodeSpec, Purpose, SimDuration, Stream, World,
 };
@@ -11,15 +12,17 @@ use crate::ring::consistency::ConsistencyLevel;
 use crate::ring::message::{
     CLASS_READ_REQUEST, CLASS_READ_RESPONSE, CLASS_WRITE_ACKNOWLEDGEMENT, CLASS_WRITE_REQUEST, LAST_CLASS,
 };
+use crate::ring::place::{Place, Places, Step};
 use crate::ring::ring_node::RingNode;
 use crate::ring::settings::{
     AntiEntropy, Asked, CommitLogSync, HintedHandoff, ReadRepair, RingSettings, Versions,
 };
-use crate::ring::token_ring::TokenRing;
+use crate::ring::token_ring::{Partitioning, TokenRing};
+use crate::ring::view::Atlas;
 use crate::scenario::names::{Seat, seats};
 use crate::scenario::schema::{
-    ClusterSection, DiskSection, LegDelays, LevelName, MachineSection, PayloadBytes, ReadFrom,
-    ReadRepairMode, ReadReplicas, RingSection, Scenario, SqlSection, SyncPolicy, VersionsMode,
+    ClusterSection, DiskSection, LegDelays, LevelName, MachineSection, PartitioningMode, PayloadBytes,
+    ReadFrom, ReadRepairMode, ReadReplicas, RingSection, Scenario, SqlSection, SyncPolicy, VersionsMode,
     WorkloadSection, WriteReplicas,
 };
 use crate::sql::backup_store::BackupStore;
@@ -71,8 +74,8 @@ fn queries(workload: &WorkloadSection) -> QueryShares {
 pub struct Built {
     pub seats: Vec<Seat>,
     pub world: World<Role>,
-    /// A ring's tokens, for the picture.
-    pub ring: Option<TokenRing>,
+    /// A ring's tokens when it starts.
+    pub ring: Option<Rc<TokenRing>>,
     pub neighbours: Vec<Vec<u16>>,
     /// A SQL cluster's first map.
     pub map: Option<Rc<ShardMap>>,
@@ -155,14 +158,25 @@ fn build_ring(
         .map(|(at, seat)| (at, seat.name(), scenario.zone_of(section, *seat)))
         .collect();
     let named: Vec<(&str, u8)> = members.iter().map(|(_, name, zone)| (name.as_str(), *zone)).collect();
-    let token_ring = TokenRing::new(seed, &named, ring.virtual_nodes, ring.n as usize);
+    let first: Places = named
+        .iter()
+        .enumerate()
+        .map(|(node, (name, _))| {
+            let step = if node < ring.nodes as usize { Step::In } else { Step::Out };
+            Place::first(step, name_hash(name))
+        })
+        .collect();
+    let zones: Vec<u8> = members.iter().map(|(_, _, zone)| *zone).collect();
+    let atlas = Rc::new(Atlas::new(seed, zones, partitioning(ring), ring.n as usize, Rc::clone(&first)));
+    let token_ring = Rc::clone(&atlas.view(&first).current);
     let nodes: Vec<NodeId> = members.iter().map(|(at, _, _)| NodeId(*at as u16)).collect();
     let membership = Rc::new(membership_settings(ring, seed));
     let known = membership.neighbours.clone();
     let settings = Rc::new(RingSettings {
         keys: traffic.keys.clone(),
-        ring: token_ring.clone(),
+        atlas,
         nodes: nodes.clone(),
+        stream_rate: ring.stream_mbit_per_s / 8_000.0,
         membership,
         state_bytes: state_bytes(ring),
         n: ring.n as usize,
@@ -216,7 +230,7 @@ fn build_ring(
     });
     let owners = ring.token_aware.then(|| {
         let keys = 0..traffic.keys.len() as u32;
-        let of_key = |key| settings.ring.replicas(settings.keys.token(key)).iter().copied();
+        let of_key = |key| token_ring.replicas(settings.keys.token(key)).iter().copied();
         Owners::new(keys.flat_map(of_key).collect(), settings.n)
     });
     let updates = match ring.versions {
@@ -225,8 +239,10 @@ fn build_ring(
         VersionsMode::GCounter | VersionsMode::PnCounter => Updates::Direct,
         VersionsMode::CompareAndSet => Updates::CompareAndSet,
     };
+    // Spares are not asked.
+    let asked = nodes[..ring.nodes as usize].to_vec();
     let regions = ring.region_aware.then(|| settings.data_centres.clone());
-    let clients = client_settings(scenario, nodes, false, (owners, regions), updates);
+    let clients = client_settings(scenario, asked, false, (owners, regions), updates);
     let nodes = seats
         .iter()
         .map(|seat| match *seat {
@@ -245,6 +261,16 @@ fn build_ring(
         .collect();
     let world = World::new(seed, with_legs(network(scenario), &ring.legs), nodes);
     Built { seats, world, ring: Some(token_ring), neighbours: known, map: None }
+}
+
+/// How the ring is divided.
+pub(super) fn partitioning(ring: &RingSection) -> Partitioning {
+    let (tokens, partitions) = (ring.virtual_nodes, ring.partitions);
+    match ring.partitioning {
+        PartitioningMode::ByToken => Partitioning::ByToken { tokens },
+        PartitioningMode::EqualRanges => Partitioning::EqualRanges { tokens, partitions },
+        PartitioningMode::EqualShares => Partitioning::EqualShares { partitions },
+    }
 }
 
 /// A level by name goes before a number.

@@ -2,6 +2,7 @@
 
 use crate::engine::{DiskImage, Message as EngineMessage, Output as EngineOutput, Transport};
 use crate::ring::message::{RingDisk, RingEvent, RingMessage, RingRecord, RingTimer, RingToken};
+use crate::ring::place::RingAdmin;
 use crate::sql::event::{Admin, SqlEvent, SqlTimer, SqlToken};
 use crate::sql::message::SqlMessage;
 use crate::sql::record::{BackupDisk, ConfigDisk, MySqlDisk, SqlRecord};
@@ -72,6 +73,7 @@ pub enum Timer {
 pub enum Control {
     Client(ClientControl),
     Admin(Admin),
+    Ring(RingAdmin),
 }
 
 /// Any completion.

@@ -3,8 +3,9 @@
 use super::message::Control;
 use crate::engine::fault::GROUP_NONE;
 use crate::engine::{FaultKind, NodeId, NodeSet, SimDuration};
+use crate::ring::place::RingAdmin;
 use crate::scenario::fault::{FaultSpec, Selector};
-use crate::scenario::names::{CLIENT, CONFIG, Seat};
+use crate::scenario::names::{CLIENT, CONFIG, RING_NODE, Seat, ring_node_number};
 use crate::sql::event::Admin;
 use crate::sql::shard_map::{hash_point, name_point};
 use crate::workload::client::ClientControl;
@@ -66,6 +67,17 @@ impl Directory {
         }
     }
 
+    /// What an operator asks of a node of a ring.
+    fn ring_admin(&self, name: &str, begin: RingAdmin) -> FaultKind<Control> {
+        let named = self.seats.iter().enumerate();
+        let named = named.filter(|(_, seat)| seat.role() == RING_NODE && seat.name() == name);
+        FaultKind::Control {
+            nodes: NodeSet::new(self.seats.len(), named.map(|(at, _)| NodeId(at as u16))),
+            begin: Control::Ring(begin),
+            lift: Control::Ring(RingAdmin::GiveUp),
+        }
+    }
+
     /// What a fault is on this cluster. A restart is a crash that is lifted at once.
     pub fn resolve(&self, fault: &FaultSpec) -> FaultKind<Control> {
         match fault {
@@ -122,6 +134,12 @@ impl Directory {
                 let shard = shard.saturating_sub(1);
                 let back = back_ms.map(SimDuration::from_ms_f64);
                 self.admin(Admin::Restore { shard, back }, Admin::GiveUpRestore { shard })
+            }
+            FaultSpec::Join { node } => self.ring_admin(node, RingAdmin::Join),
+            FaultSpec::Leave { node } => self.ring_admin(node, RingAdmin::Leave),
+            FaultSpec::Replace { node, by } => {
+                let dead = ring_node_number(node).map_or(u16::MAX, |number| (number - 1) as u16);
+                self.ring_admin(by, RingAdmin::Replace { dead })
             }
             FaultSpec::HotKey { share } => FaultKind::Control {
                 nodes: self.clients(),

@@ -6,7 +6,9 @@ use crate::ring::failure_detector::FailureDetection;
 use crate::ring::failure_detector::swim::SwimSettings;
 use crate::ring::membership::{Direction, MembershipSettings};
 use crate::ring::overlay::joined;
-use crate::scenario::schema::{FailureDetectionSection, GossipMode, GossipPeers, ProbeOrder, RingSection};
+use crate::scenario::schema::{
+    FailureDetectionSection, GossipMode, GossipPeers, PartitioningMode, ProbeOrder, RingSection,
+};
 
 /// Bytes of a node's state apart from its tokens: status, zone, version, schema, addresses. Illustrative.
 const STATE_BYTES: u32 = 300;
@@ -17,7 +19,7 @@ pub(super) fn membership_settings(ring: &RingSection, seed: u64) -> MembershipSe
     let gossip = &ring.gossip;
     let mut stream = Stream::new(seed, Purpose::Overlay, name_hash(&ring.name));
     MembershipSettings {
-        neighbours: joined(ring.nodes as usize, gossip.neighbours as usize, &mut stream),
+        neighbours: joined((ring.nodes + ring.spares) as usize, gossip.neighbours as usize, &mut stream),
         with_everybody: gossip.peers == GossipPeers::Everybody,
         seeds: gossip.seeds as u16,
         with_the_dead: gossip.unreachable,
@@ -56,5 +58,9 @@ fn detection(section: &FailureDetectionSection) -> FailureDetection {
 
 /// What is gossiped of a node once for each of its starts.
 pub(super) fn state_bytes(ring: &RingSection) -> u32 {
-    STATE_BYTES + ring.virtual_nodes * TOKEN_BYTES
+    let tokens = match ring.partitioning {
+        PartitioningMode::EqualShares => ring.partitions / ring.nodes,
+        PartitioningMode::ByToken | PartitioningMode::EqualRanges => ring.virtual_nodes,
+    };
+    STATE_BYTES + tokens * TOKEN_BYTES
 }

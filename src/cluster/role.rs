@@ -182,6 +182,7 @@ impl Process for Role {
         match (self, control) {
             (Role::Client(client), Control::Client(control)) => client.on_control(control, ctx),
             (Role::Config(config), Control::Admin(admin)) => config.on_admin(admin, ctx),
+            (Role::Ring(node), Control::Ring(admin)) => node.on_admin(admin, ctx),
             _ => {}
         }
     }
@@ -222,8 +223,13 @@ fn encryption(settings: &SqlSettings, message: &Message) -> SimDuration {
 
 fn on_ring_message(node: &mut RingNode, from: NodeId, message: RingMessage, ctx: &mut Context<Role>) {
     match message {
-        RingMessage::Write { ticket, key, row, owner } => {
-            node.on_write(from, ticket, (key, &row), owner, ctx);
+        RingMessage::Write { ticket, key, row, owner, view } => {
+            node.on_write(from, ticket, (key, &row), (owner, view), ctx);
+        }
+        RingMessage::Refused { ticket, places } => node.on_refused(from, ticket, &places, ctx),
+        RingMessage::StreamPull(pull) => node.on_stream_pull(pull, ctx),
+        RingMessage::StreamChunk { pull, rows, next } => {
+            node.on_stream_chunk(from, pull, &rows, next, ctx);
         }
         RingMessage::WriteAcknowledged { ticket } => node.on_write_acknowledged(from, ticket, ctx),
         RingMessage::Read { ticket, key, is_digest } => node.on_read(from, ticket, key, is_digest, ctx),
@@ -248,7 +254,9 @@ fn on_ring_message(node: &mut RingNode, from: NodeId, message: RingMessage, ctx:
         RingMessage::Accepted { ticket, ballot, promised } => {
             node.on_accepted(from, ticket, (ballot, promised), ctx);
         }
-        RingMessage::Gossip { message, .. } => node.on_gossip(from, &message, ctx),
+        RingMessage::Gossip { message, places, .. } => {
+            node.on_gossip(from, &message, places.as_ref(), ctx);
+        }
     }
 }
 
@@ -332,7 +340,7 @@ fn ring_service(node: &RingNode, message: &Message, stream: &mut Stream) -> SimD
         Message::Ring(RingMessage::Write { .. } | RingMessage::Repair { .. } | RingMessage::Hint { .. }) => {
             settings.write_service.sample(stream)
         }
-        Message::Ring(RingMessage::Sync { rows, .. }) => {
+        Message::Ring(RingMessage::Sync { rows, .. } | RingMessage::StreamChunk { rows, .. }) => {
             SimDuration(settings.write_service.sample(stream).0.saturating_mul(rows.len() as u64))
         }
         Message::Ring(RingMessage::Read { .. }) => settings.read_service.sample(stream),

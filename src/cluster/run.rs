@@ -14,7 +14,10 @@ use crate::measure::prices::PriceSheet;
 use crate::measure::recorder::{BucketLatency, Counts, Recorder, Rows, operation};
 use crate::measure::summary::Summary;
 use crate::ring::overlay::parts;
+use crate::ring::ring_node::RingNode;
 use crate::ring::row::Row;
+use crate::ring::token_ring::TokenRing;
+use crate::ring::view::View;
 use crate::scenario::fault::FaultSpec;
 use crate::scenario::schema::{ClusterSection, GossipPeers, Scenario, VersionsMode};
 use crate::sql::config_service::ConfigService;
@@ -55,7 +58,8 @@ fn left_at(world: &World<Role>, node: NodeId, key: KeyId) -> Option<Row> {
     let ring = world.process(node).as_ring()?;
     let body = world.body(node);
     match body.disk().image() {
-        _ if !body.is_down() => Some(ring.known(key)),
+        // One that is paused when it should start has nothing in memory yet.
+        _ if !body.is_down() && ring.gossip().has_started() => Some(ring.known(key)),
         Image::Ring(disk) => Some(disk.known(key)),
         _ => None,
     }
@@ -160,6 +164,25 @@ impl ClusterRun {
     pub fn map(&self) -> Option<&ShardMap> {
         let services = self.world.node_ids().filter_map(|node| self.world.process(node).as_config());
         services.map(ConfigService::map).max_by_key(|map| map.version)
+    }
+
+    /// How the node of a ring sees it that has heard of most changes; none in a cluster without one.
+    fn newest_view(&self) -> Option<&View> {
+        let nodes = self.world.node_ids().filter_map(|node| self.world.process(node).as_ring());
+        nodes.map(RingNode::view).max_by_key(|view| view.number)
+    }
+
+    /// The token ring, of that node.
+    pub fn ring(&self) -> Option<&TokenRing> {
+        self.newest_view().map(View::ring)
+    }
+
+    /// The nodes that are a part of it. What others have is lost to it.
+    fn ring_members(&self) -> Vec<NodeId> {
+        let Some(view) = self.newest_view() else { return Vec::new() };
+        let nodes = self.world.node_ids();
+        let place = |node: NodeId| self.world.process(node).as_ring().map(RingNode::index);
+        nodes.filter(|node| place(*node).is_some_and(|place| view.is_member(place))).collect()
     }
 
     pub fn recorder(&self) -> &Recorder {
@@ -330,9 +353,15 @@ impl ClusterRun {
     /// Lets a fault act on this cluster from now on.
     pub fn begin_fault(&mut self, fault: &FaultSpec) -> FaultId {
         let kind = self.watcher.blueprint.directory.resolve(fault);
-        if matches!(fault, FaultSpec::Crash { .. } | FaultSpec::Restart { .. })
-            && self.kind() == "gossip_ring"
-        {
+        let may_lose = matches!(
+            fault,
+            FaultSpec::Crash { .. }
+                | FaultSpec::Restart { .. }
+                | FaultSpec::Join { .. }
+                | FaultSpec::Leave { .. }
+                | FaultSpec::Replace { .. }
+        );
+        if may_lose && self.kind() == "gossip_ring" {
             self.audit_due = true;
         }
         let ClusterRun { world, watcher, .. } = self;
@@ -386,6 +415,7 @@ impl ClusterRun {
 
     /// Once a second: counts acknowledged updates that nothing which is left builds upon.
     fn audit_updates(&mut self) {
+        let members = self.ring_members();
         let (world, now) = (&self.world, self.world.now());
         let Some(updates) = self.watcher.recorder.updates() else {
             return;
@@ -395,10 +425,7 @@ impl ClusterRun {
             self.updates_audited = now;
             let lost = updates.lost(|key| {
                 let mut left = Row::default();
-                world
-                    .node_ids()
-                    .filter_map(|node| left_at(world, node, key))
-                    .for_each(|row| left.merge(&row));
+                members.iter().filter_map(|node| left_at(world, *node, key)).for_each(|row| left.merge(&row));
                 left
             });
             let acknowledged = updates.count();
@@ -415,14 +442,14 @@ impl ClusterRun {
     fn audit_ring(&mut self) {
         let mut lost = 0;
         let acknowledged = self.watcher.recorder.acknowledged();
+        let members = self.ring_members();
         for key in 0..acknowledged.key_count() as u32 {
             let Some(newest) = acknowledged.newest(key) else {
                 continue;
             };
-            let survivor = self
-                .world
-                .node_ids()
-                .filter_map(|node| left_at(&self.world, node, key))
+            let survivor = members
+                .iter()
+                .filter_map(|node| left_at(&self.world, *node, key))
                 .map(|row| row.shown().content)
                 .max_by_key(|content| (content.version, content.value))
                 .unwrap_or_default();

@@ -7,7 +7,9 @@ use crate::engine::{NodeId, SimDuration, SimTime};
 use crate::measure::recorder::{Finding, Recorder};
 use crate::measure::restores::Restore;
 use crate::ring::message::RingEvent;
-use crate::scenario::fault::OperationOnShard;
+use crate::ring::place::Move;
+use crate::scenario::fault::Undertaking;
+use crate::scenario::names::Seat;
 use crate::sql::event::SqlEvent;
 use crate::workload::client::{ClientEvent, Completed};
 use std::collections::VecDeque;
@@ -32,9 +34,10 @@ pub enum Notable {
         shard: u8,
         restore: Restore,
     },
-    /// What an operator had asked for of a shard (its number, from 1) is over; operations had failed so often by then.
+    /// What an operator had asked for of a shard or a ring node (its number, from 1) is over; operations had
+    /// failed so often by then.
     OperationOver {
-        what: OperationOnShard,
+        what: Undertaking,
         shard: u16,
         errors: u64,
     },
@@ -138,6 +141,17 @@ impl Watcher {
                     self.convicted.push(peer);
                 }
                 self.tell(now, Notable::Ring(event));
+                if let RingEvent::MoveOver { node, what, .. } = event {
+                    let what = match what {
+                        Move::Join => Undertaking::Join,
+                        Move::Leave => Undertaking::Leave,
+                        Move::Replace => Undertaking::Replace,
+                    };
+                    let seat = self.blueprint.directory.seats[node.index()];
+                    let shard = if let Seat::RingNode(number) = seat { number as u16 } else { 0 };
+                    let errors = self.recorder.counts.errors();
+                    self.tell(now, Notable::OperationOver { what, shard, errors });
+                }
             }
         }
     }
@@ -171,16 +185,16 @@ impl Watcher {
 }
 
 /// What is over with an event, and of which shard.
-fn over(event: &SqlEvent) -> Option<(OperationOnShard, u8)> {
+fn over(event: &SqlEvent) -> Option<(Undertaking, u8)> {
     match *event {
         SqlEvent::RangeMoved { source, .. } | SqlEvent::MoveRefused { source } => {
-            Some((OperationOnShard::Move, source))
+            Some((Undertaking::Move, source))
         }
-        SqlEvent::SchemaChanged { shard, .. } => Some((OperationOnShard::SchemaChange, shard)),
+        SqlEvent::SchemaChanged { shard, .. } => Some((Undertaking::SchemaChange, shard)),
         SqlEvent::ShardRestored { shard, .. } | SqlEvent::NothingToRestore { shard } => {
-            Some((OperationOnShard::Restore, shard))
+            Some((Undertaking::Restore, shard))
         }
-        SqlEvent::NoSuchShard { shard } => Some((OperationOnShard::SchemaChange, shard)),
+        SqlEvent::NoSuchShard { shard } => Some((Undertaking::SchemaChange, shard)),
         _ => None,
     }
 }

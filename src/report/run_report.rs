@@ -9,6 +9,8 @@ use crate::check::durability::Errant;
 use crate::cluster::run::ClusterRun;
 use crate::measure::cost::Cost;
 use crate::measure::latency::LatencySummary;
+use crate::ring::token_ring::coefficient_of_variation;
+use crate::scenario::names::Seat;
 use crate::session::Session;
 use crate::session::frames::fault_frames;
 use crate::workload::recorded::{Format, Recording, SkippedLine};
@@ -94,7 +96,26 @@ pub struct ClusterReport {
     pub false_convictions: Option<u64>,
     /// None where there are no replicas that lag.
     pub replication_lag_ms_max: Option<f64>,
+    /// Who owns what of a ring as it is at the end; none without one.
+    pub ownership: Option<OwnershipReport>,
     pub cost: CostReport,
+}
+
+/// Who owns what of a token ring.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OwnershipReport {
+    pub nodes: Vec<OwnedShare>,
+    /// Of the shares: their standard deviation over their mean. With V random tokens for each of n nodes it is
+    /// expected to be √((n−1)/(nV+1)).
+    pub coefficient_of_variation: f64,
+}
+
+/// What one node owns.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OwnedShare {
+    pub node: String,
+    /// Of the ring: where it is the first replica, 0 to 1.
+    pub share: f64,
 }
 
 /// How soon writes become visible, and how many versions reads are behind.
@@ -290,9 +311,24 @@ impl ClusterReport {
             retries: summary.retries,
             false_convictions: (run.kind() == "gossip_ring").then(|| run.false_convictions()),
             replication_lag_ms_max: summary.replication_lag_ms_max,
+            ownership: ownership(run),
             cost: cost(summary.cost),
         }
     }
+}
+
+fn ownership(run: &ClusterRun) -> Option<OwnershipReport> {
+    let ring = run.ring()?;
+    let seats = run.blueprint().directory.seats.iter();
+    let names: Vec<String> =
+        seats.filter(|seat| matches!(seat, Seat::RingNode(_))).map(|seat| seat.name()).collect();
+    let shares = ring.shares(names.len());
+    let named = names.into_iter().zip(shares).enumerate();
+    let members = named.filter(|(node, _)| ring.tokens_of(*node as u16) > 0);
+    let nodes: Vec<OwnedShare> = members.map(|(_, (node, share))| OwnedShare { node, share }).collect();
+    let shares: Vec<f64> = nodes.iter().map(|node| node.share).collect();
+    let coefficient_of_variation = coefficient_of_variation(&shares);
+    Some(OwnershipReport { nodes, coefficient_of_variation })
 }
 
 fn staleness(session: &Session, run: &ClusterRun) -> Staleness {

@@ -12,7 +12,7 @@ pub struct Row {
 /// The figures of every cluster, row by row. Causes follow in a list of their own. What no cluster has is left out.
 pub fn rows(report: &RunReport) -> Vec<Row> {
     type Figure = fn(&ClusterReport) -> String;
-    let figures: [(&str, Figure); 31] = [
+    let figures: [(&str, Figure); 32] = [
         ("operations invoked", |cluster| whole(cluster.operations.invoked)),
         ("  ok", |cluster| whole(cluster.operations.ok)),
         ("  failed", |cluster| whole(cluster.operations.failed)),
@@ -46,6 +46,10 @@ pub fn rows(report: &RunReport) -> Vec<Row> {
         ("replication lag, largest, ms", |cluster| milliseconds(cluster.replication_lag_ms_max)),
         ("times that a node that is up was believed dead", |cluster| {
             some(cluster.false_convictions.unwrap_or(0))
+        }),
+        ("ownership of the ring: deviation over mean", |cluster| {
+            let deviation = cluster.ownership.as_ref().map(|owned| owned.coefficient_of_variation);
+            deviation.map_or(NONE.to_string(), |deviation| decimals(deviation, 3))
         }),
         ("cost, USD per hour", |cluster| decimals(cluster.cost.usd_per_hour, 3)),
         ("  per month", |cluster| decimals(cluster.cost.usd_per_month, 2)),

@@ -29,7 +29,10 @@ pub enum Requirement {
         these: u16,
         count: u8,
     },
-    EachDataCentre,
+    /// More than half of those in each data centre, and all of these.
+    EachDataCentre {
+        and: u16,
+    },
 }
 
 fn majority(count: u32) -> u8 {
@@ -37,8 +40,15 @@ fn majority(count: u32) -> u8 {
 }
 
 impl Requirement {
-    /// For replicas whose data centres are given by place, asked by a coordinator in `own`.
-    pub fn of(level: ConsistencyLevel, data_centres: impl Iterator<Item = u8>, own: u8) -> Requirement {
+    /// For replicas whose data centres are given by place, asked by a coordinator in `own`. Those that are
+    /// `pending`, more than usual while a ring changes, make it need so many more (Cassandra's
+    /// `ConsistencyLevel.blockForWrite`).
+    pub fn of(
+        level: ConsistencyLevel,
+        data_centres: impl Iterator<Item = u8>,
+        own: u8,
+        pending: u16,
+    ) -> Requirement {
         let (mut all, mut local) = (0_u16, 0_u16);
         for (place, data_centre) in data_centres.enumerate() {
             all |= 1 << place;
@@ -46,16 +56,18 @@ impl Requirement {
                 local |= 1 << place;
             }
         }
+        let more = pending.count_ones() as u8;
+        let (usual, usual_local) = ((all & !pending).count_ones(), (local & !pending).count_ones());
+        let of_local =
+            |count: u8| Requirement::Of { these: local, count: count + (local & pending).count_ones() as u8 };
         match level {
-            ConsistencyLevel::Count(count) => Requirement::Count(count),
-            ConsistencyLevel::Quorum => Requirement::Count(majority(all.count_ones())),
-            ConsistencyLevel::All => Requirement::Count(all.count_ones() as u8),
+            ConsistencyLevel::Count(count) => Requirement::Count(count + more),
+            ConsistencyLevel::Quorum => Requirement::Count(majority(usual) + more),
+            ConsistencyLevel::All => Requirement::Count(usual as u8 + more),
             // A data centre without a replica of the key can give none.
-            ConsistencyLevel::LocalOne => Requirement::Of { these: local, count: 1 },
-            ConsistencyLevel::LocalQuorum => {
-                Requirement::Of { these: local, count: majority(local.count_ones()) }
-            }
-            ConsistencyLevel::EachQuorum => Requirement::EachDataCentre,
+            ConsistencyLevel::LocalOne => of_local(1),
+            ConsistencyLevel::LocalQuorum => of_local(majority(usual_local)),
+            ConsistencyLevel::EachQuorum => Requirement::EachDataCentre { and: pending },
         }
     }
 
@@ -64,15 +76,18 @@ impl Requirement {
         match self {
             Requirement::Count(count) => by.count_ones() >= u32::from(count),
             Requirement::Of { these, count } => (by & these).count_ones() >= u32::from(count),
-            Requirement::EachDataCentre => {
+            Requirement::EachDataCentre { and } => {
                 let (mut all, mut answered) = ([0_u32; 256], [0_u32; 256]);
-                for (place, data_centre) in data_centres.enumerate() {
+                let usual = data_centres.enumerate().filter(|(place, _)| and >> place & 1 == 0);
+                for (place, data_centre) in usual {
                     all[usize::from(data_centre)] += 1;
                     answered[usize::from(data_centre)] += u32::from(by >> place & 1);
                 }
-                all.iter()
-                    .zip(answered)
-                    .all(|(all, answered)| *all == 0 || answered >= u32::from(majority(*all)))
+                by & and == and
+                    && all
+                        .iter()
+                        .zip(answered)
+                        .all(|(all, answered)| *all == 0 || answered >= u32::from(majority(*all)))
             }
         }
     }

@@ -11,8 +11,8 @@
 //! Without that, and with rumours going one way only, who is falsely believed dead
 //! stays so: pulled from by nobody, or told nothing that it could refute.
 //!
-//! A node of which nothing was ever heard is taken to be alive: the ring's tokens
-//! are configuration here, while who of the ring is there is learned by rumour only.
+//! A node of which nothing was ever heard is taken to be alive: which nodes there are
+//! is configuration here, while who of them is there is learned by rumour only.
 
 use super::broadcasts::Told;
 use super::failure_detector::FailureDetection;

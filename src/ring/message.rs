@@ -4,6 +4,7 @@ use super::gossip_message::GossipMessage;
 use super::hints::Hints;
 use super::membership::MembershipTimer;
 use super::paxos::Acceptor;
+use super::place::{Move, MoveEnd, PLACE_BYTES, Places};
 use super::row::Row;
 use crate::engine::{DiskImage, NodeId, PagedVec, Process, Ticket, Transport};
 use crate::workload::operation::{Got, HEADER_BYTES, KeyId, Request, Response};
@@ -20,6 +21,13 @@ pub enum RingMessage {
         row: Row,
         /// The replica that it is kept for, if the receiver stands in for one.
         owner: Option<u16>,
+        /// The number of the ring that the coordinator acts by.
+        view: u32,
+    },
+    /// The coordinator acts by a ring that is too old: it is told the receiver's places.
+    Refused {
+        ticket: Ticket,
+        places: Places,
     },
     WriteAcknowledged {
         ticket: Ticket,
@@ -97,11 +105,33 @@ pub enum RingMessage {
         leaves: Option<Rc<Vec<u32>>>,
         rows: Rc<Vec<(KeyId, Row)>>,
     },
-    /// About who is there; the state of a node that comes along has so many bytes.
+    /// About who is there; the state of a node that comes along has so many bytes. With it, once the ring
+    /// has changed, how all stand to the ring.
     Gossip {
         message: GossipMessage,
         state_bytes: u32,
+        places: Option<Places>,
     },
+    /// Send me the next rows.
+    StreamPull(Pull),
+    /// Some, and the key to go on with; none if these are the last.
+    StreamChunk {
+        pull: Pull,
+        rows: Rc<Vec<(KeyId, Row)>>,
+        next: Option<KeyId>,
+    },
+}
+
+/// What a node asks for that takes ranges: the rows of keys, from one on, of which it takes another one's place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pull {
+    /// The change of the ring.
+    pub change: u64,
+    /// Who takes.
+    pub to: u16,
+    /// Whose place it takes.
+    pub of: u16,
+    pub from_key: KeyId,
 }
 
 /// Bytes of a digest, and of a leaf of a Merkle tree (Cassandra 4.1: MD5 and SHA-256).
@@ -119,7 +149,8 @@ pub const CLASS_GOSSIP: u8 = FIRST_CLASS + 5;
 pub const CLASS_HINT: u8 = FIRST_CLASS + 6;
 pub const CLASS_ANTI_ENTROPY: u8 = FIRST_CLASS + 7;
 pub const CLASS_PAXOS: u8 = FIRST_CLASS + 8;
-pub const LAST_CLASS: u8 = CLASS_PAXOS;
+pub const CLASS_STREAM: u8 = FIRST_CLASS + 9;
+pub const LAST_CLASS: u8 = CLASS_STREAM;
 
 impl RingMessage {
     pub fn transport(&self) -> Transport {
@@ -140,7 +171,8 @@ impl RingMessage {
             RingMessage::TreeRequest | RingMessage::Tree { .. } | RingMessage::Sync { .. } => {
                 CLASS_ANTI_ENTROPY
             }
-            RingMessage::Gossip { .. } => CLASS_GOSSIP,
+            RingMessage::Gossip { .. } | RingMessage::Refused { .. } => CLASS_GOSSIP,
+            RingMessage::StreamPull(_) | RingMessage::StreamChunk { .. } => CLASS_STREAM,
             RingMessage::Prepare { .. }
             | RingMessage::Promise { .. }
             | RingMessage::Propose { .. }
@@ -161,16 +193,20 @@ impl RingMessage {
                 | RingMessage::HintStored { .. }
                 | RingMessage::TreeRequest => 10,
                 RingMessage::Tree { leaves } => (leaves.len() as u32).saturating_mul(LEAF_BYTES),
-                RingMessage::Sync { rows, .. } => {
+                RingMessage::Sync { rows, .. } | RingMessage::StreamChunk { rows, .. } => {
                     rows.iter().fold(0_u32, |sum, (_, row)| sum.saturating_add(28 + row.bytes()))
                 }
-                RingMessage::Read { .. } => 20,
+                RingMessage::Read { .. } | RingMessage::StreamPull(_) => 20,
+                RingMessage::Refused { places, .. } => places.len() as u32 * PLACE_BYTES,
+                RingMessage::Gossip { message, state_bytes, places } => {
+                    let places = places.as_ref().map_or(0, |places| places.len() as u32);
+                    message.bytes(*state_bytes) + places * PLACE_BYTES
+                }
                 RingMessage::Forward { request, context, .. } => {
                     20 + request.bytes + context.as_ref().map_or(0, |context| context.bytes())
                 }
                 RingMessage::Prepare { .. } | RingMessage::Accepted { .. } => 30,
                 RingMessage::Promise { row, .. } | RingMessage::Propose { row, .. } => 40 + row.bytes(),
-                RingMessage::Gossip { message, state_bytes } => message.bytes(*state_bytes),
             }
     }
 }
@@ -196,6 +232,14 @@ pub enum RingEvent {
     TreesDiffered { node: NodeId, peer: NodeId, leaves: u32 },
     /// A node dropped so many tombstones whose grace period was over.
     Purged { node: NodeId, tombstones: u32 },
+    /// A node begins to join, to leave or to replace another one.
+    MoveBegins { node: NodeId, what: Move },
+    /// A node has all rows that it takes: so many were sent to it.
+    Received { node: NodeId, rows: u32 },
+    /// Reads go by the ring as it will be.
+    HandsOver { node: NodeId },
+    /// It is over: done, given up, or it could not begin.
+    MoveOver { node: NodeId, what: Move, end: MoveEnd },
 }
 
 impl RingEvent {
@@ -216,6 +260,12 @@ impl RingEvent {
             }
             RingEvent::Purged { node, tombstones } => {
                 7 << 56 | u64::from(node.0) << 40 | u64::from(tombstones)
+            }
+            RingEvent::MoveBegins { node, what } => 8 << 56 | u64::from(node.0) << 16 | what as u64,
+            RingEvent::Received { node, rows } => 9 << 56 | u64::from(node.0) << 40 | u64::from(rows),
+            RingEvent::HandsOver { node } => 10 << 56 | u64::from(node.0),
+            RingEvent::MoveOver { node, what, end } => {
+                11 << 56 | u64::from(node.0) << 16 | (what as u64) << 8 | end as u64
             }
         }
     }
@@ -239,6 +289,10 @@ pub enum RingTimer {
     AntiEntropy,
     /// Old tombstones are dropped.
     Purge,
+    /// A change of the ring may go on.
+    Move,
+    /// The next rows may be streamed.
+    Stream,
     /// A transaction is tried again.
     Ballot {
         ticket: Ticket,
@@ -276,6 +330,16 @@ pub enum RingToken {
     TreeBuilt {
         peer: NodeId,
     },
+    /// The rows that are streamed next are read.
+    RowsRead(Pull),
+    /// Places up to this number are on disk.
+    PlacesStored {
+        number: u32,
+    },
+    /// All that it takes by a change of the ring is on disk.
+    RowsStored {
+        change: u64,
+    },
 }
 
 /// A record of the commit log.
@@ -298,6 +362,8 @@ pub enum Content {
         owner: u16,
         row: Row,
     },
+    /// How all stand to the ring.
+    Places(Places),
     /// A ballot that it takes part in.
     Promised {
         ballot: u64,
@@ -318,6 +384,8 @@ pub enum Content {
 pub struct RingDisk {
     pub rows: PagedVec<Row>,
     pub hints: Option<Hints>,
+    /// How all stand to the ring; none if it has not changed.
+    pub places: Option<Places>,
     pub acceptors: PagedVec<Acceptor>,
 }
 
@@ -356,6 +424,7 @@ impl DiskImage for RingDisk {
             Content::Row(row) => kept.merge(&row),
             Content::Purged { stamp } if kept.stamp() == stamp => *kept = Row::default(),
             Content::Purged { .. } => {}
+            Content::Places(places) => self.places = Some(places),
             Content::Hint { owner, row } => {
                 self.hints.get_or_insert_with(Hints::default).put(owner, record.key, &row);
             }

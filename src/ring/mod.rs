@@ -1,8 +1,8 @@
 //! The gossip-based ring.
 //!
-//! [`token_ring`] says where a key is, [`ring_node`] coordinates
-//! (by [`consistency`], with [`speculation`]), stores [`row`]s (registers, [`siblings`] or a [`counter`]), keeps
-//! [`hints`], and takes part in rounds of [`paxos`];
+//! [`token_ring`] says where a key is, [`view`] which ring a node acts by, made of the [`place`]s that it has
+//! heard of; [`ring_node`] coordinates (by [`consistency`], with [`speculation`]), stores [`row`]s (registers,
+//! [`siblings`] or a [`counter`]), keeps [`hints`], takes part in rounds of [`paxos`] and streams ranges that move;
 //! [`membership`] says who is there: by [`gossip`] of [`rumour`]s over an [`overlay`],
 //! judged by a [`failure_detector`]; [`message`] is what they say to each other,
 //! [`settings`] what they are set up with.
@@ -18,6 +18,7 @@ pub mod membership;
 pub mod message;
 pub mod overlay;
 pub mod paxos;
+pub mod place;
 pub mod ring_node;
 pub mod row;
 pub mod rumour;
@@ -25,3 +26,4 @@ pub mod settings;
 pub mod siblings;
 pub mod speculation;
 pub mod token_ring;
+pub mod view;

@@ -2,7 +2,7 @@
 
 use super::consistency::ConsistencyLevel;
 use super::membership::MembershipSettings;
-use super::token_ring::TokenRing;
+use super::view::Atlas;
 use crate::engine::{Distribution, NodeId, SimDuration};
 use crate::workload::keys::KeySpace;
 use std::rc::Rc;
@@ -74,9 +74,11 @@ pub enum Versions {
 #[derive(Clone)]
 pub struct RingSettings {
     pub keys: KeySpace,
-    pub ring: TokenRing,
-    /// Ring nodes in order; the ring's indices are places in this list.
+    pub atlas: Rc<Atlas>,
+    /// Ring nodes in order, spares last; the ring's indices are places in this list.
     pub nodes: Vec<NodeId>,
+    /// What one node streams to others, in bytes per nanosecond.
+    pub stream_rate: f64,
     pub membership: Rc<MembershipSettings>,
     /// Bytes of what is gossiped of a node once for each of its starts: tokens, zone, address.
     pub state_bytes: u32,

@@ -4,6 +4,7 @@
 //! script and picks what it has: a crash of `ring-1` does nothing to a cluster
 //! without such a node, and says so.
 
+use super::names::ring_node_number;
 use crate::engine::Distribution;
 use serde::{Deserialize, Serialize};
 
@@ -62,12 +63,22 @@ impl Selector {
     }
 }
 
-/// Something that is done to a shard and then over.
+/// Something that an operator has done to a shard or to a node of a ring, and that is then over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OperationOnShard {
+pub enum Undertaking {
     Move,
     SchemaChange,
     Restore,
+    Join,
+    Leave,
+    Replace,
+}
+
+impl Undertaking {
+    /// Whether it is done to a node of a ring, not to a shard.
+    pub fn is_of_ring(self) -> bool {
+        matches!(self, Undertaking::Join | Undertaking::Leave | Undertaking::Replace)
+    }
 }
 
 /// What a fault does.
@@ -151,6 +162,23 @@ pub enum FaultSpec {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         back_ms: Option<f64>,
     },
+    /// A node joins a ring that it is no part of; lifted, it is given up if reads do not go to it yet.
+    Join {
+        /// By name; see `spares`.
+        node: String,
+    },
+    /// A node leaves its ring; lifted, it is given up if reads do not go to others yet.
+    Leave {
+        /// By name.
+        node: String,
+    },
+    /// A node takes the place of one that is believed dead; lifted, it is given up as a join is.
+    Replace {
+        /// The dead one, by name.
+        node: String,
+        /// Who takes its place, by name; see `spares`.
+        by: String,
+    },
 }
 
 impl FaultSpec {
@@ -195,6 +223,9 @@ impl FaultSpec {
             FaultSpec::Restore { shard, back_ms: Some(back) } => {
                 format!("shard {shard} restored to {} s before", back / 1e3)
             }
+            FaultSpec::Join { node } => format!("{node} joins"),
+            FaultSpec::Leave { node } => format!("{node} leaves"),
+            FaultSpec::Replace { node, by } => format!("{by} replaces {node}"),
         }
     }
 
@@ -218,17 +249,23 @@ impl FaultSpec {
             FaultSpec::Merge { .. } => "merge",
             FaultSpec::SchemaChange { .. } => "schema_change",
             FaultSpec::Restore { .. } => "restore",
+            FaultSpec::Join { .. } => "join",
+            FaultSpec::Leave { .. } => "leave",
+            FaultSpec::Replace { .. } => "replace",
         }
     }
 
-    /// What an operator asks for that is over when it is done, and of which shard (from 1).
-    pub fn operation(&self) -> Option<(OperationOnShard, u16)> {
+    /// What an operator asks for that is over when it is done, and of which shard or ring node (from 1).
+    pub fn operation(&self) -> Option<(Undertaking, u16)> {
         match self {
             FaultSpec::Split { shard, .. } | FaultSpec::Merge { shard, .. } => {
-                Some((OperationOnShard::Move, *shard))
+                Some((Undertaking::Move, *shard))
             }
-            FaultSpec::SchemaChange { shard } => Some((OperationOnShard::SchemaChange, *shard)),
-            FaultSpec::Restore { shard, .. } => Some((OperationOnShard::Restore, *shard)),
+            FaultSpec::SchemaChange { shard } => Some((Undertaking::SchemaChange, *shard)),
+            FaultSpec::Restore { shard, .. } => Some((Undertaking::Restore, *shard)),
+            FaultSpec::Join { node } => Some((Undertaking::Join, numbered(node))),
+            FaultSpec::Leave { node } => Some((Undertaking::Leave, numbered(node))),
+            FaultSpec::Replace { by, .. } => Some((Undertaking::Replace, numbered(by))),
             _ => None,
         }
     }
@@ -252,9 +289,16 @@ impl FaultSpec {
             | FaultSpec::Split { .. }
             | FaultSpec::Merge { .. }
             | FaultSpec::SchemaChange { .. }
-            | FaultSpec::Restore { .. } => Vec::new(),
+            | FaultSpec::Restore { .. }
+            | FaultSpec::Join { .. }
+            | FaultSpec::Leave { .. }
+            | FaultSpec::Replace { .. } => Vec::new(),
         }
     }
+}
+
+fn numbered(node: &str) -> u16 {
+    ring_node_number(node).and_then(|number| u16::try_from(number).ok()).unwrap_or(0)
 }
 
 fn way(from: &Selector, to: &Selector) -> String {

@@ -89,6 +89,9 @@ pub const RING_NODES_MAX: u32 = 1_000;
 /// Replicas of one key.
 pub const KEY_REPLICAS_MAX: u32 = crate::ring::token_ring::REPLICAS_MAX as u32;
 pub const VIRTUAL_NODES_MAX: u32 = 256;
+/// Nodes that stand by to join a ring.
+pub const SPARES_MAX: u32 = 64;
+pub const PARTITIONS_MAX: u32 = 65_536;
 pub const NEIGHBOURS_MAX: u32 = 3;
 /// Nodes that one round of gossip goes to.
 pub const FAN_OUT_MAX: u32 = 16;

@@ -15,6 +15,7 @@
 //!                mysql-1-2          zone b   (its first replica)
 //! shard 2        shard-proxy-2      zone b, and so on one zone further
 //! ring           ring-1 …           zones in blocks: ring-1, ring-2 in a, ring-3, ring-4 in b …
+//!                its spares         numbered on, zones in turn
 //! ```
 //!
 //! A ring's neighbours by number share a zone, so that cutting a zone off cuts
@@ -96,9 +97,16 @@ pub fn seats(section: &ClusterSection, workload: &WorkloadSection) -> Vec<Seat> 
                 seats.extend((1..=sql.replicas + 1).map(|member| Seat::Mysql { shard, member }));
             }
         }
-        ClusterSection::GossipRing(ring) => seats.extend((1..=ring.nodes).map(Seat::RingNode)),
+        ClusterSection::GossipRing(ring) => {
+            seats.extend((1..=ring.nodes + ring.spares).map(Seat::RingNode));
+        }
     }
     seats
+}
+
+/// The number of the ring node with this name.
+pub fn ring_node_number(name: &str) -> Option<u32> {
+    name.strip_prefix("ring-")?.parse().ok()
 }
 
 /// Name and role of every node, in the order of [`seats`].
@@ -129,9 +137,10 @@ fn zone_in_turn(section: &ClusterSection, seat: Seat, zone_count: usize) -> u8 {
             in_turn(u64::from(shard) + u64::from(member) - 2)
         }
         Seat::RingNode(number) => match section {
-            ClusterSection::GossipRing(ring) => {
-                (u64::from(number) - 1) * zones / u64::from(ring.nodes.max(1))
-            }
+            ClusterSection::GossipRing(ring) => match number.checked_sub(ring.nodes + 1) {
+                Some(spare) => in_turn(u64::from(spare)),
+                None => (u64::from(number) - 1) * zones / u64::from(ring.nodes.max(1)),
+            },
             ClusterSection::ShardedSql(_) => 0,
         },
     };

@@ -252,6 +252,7 @@ fn variants(path: &[Step]) -> Vec<String> {
         [.., "do"] => variants_of::<super::fault::FaultSpec>(),
         [.., "reads"] => variants_of::<super::schema::ReadFrom>(),
         [.., "binlog_sync" | "redo_log_sync"] => variants_of::<super::schema::LogSyncPolicy>(),
+        [.., "partitioning"] => variants_of::<super::ring_schema::PartitioningMode>(),
         [.., "failure_detection"] => variants_of::<super::ring_schema::FailureDetectionSection>(),
         [.., "order"] => variants_of::<super::ring_schema::ProbeOrder>(),
         [.., "gossip", "mode"] => variants_of::<super::ring_schema::GossipMode>(),

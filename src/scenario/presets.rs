@@ -47,6 +47,7 @@ pub const PRESETS: &[Preset] = &[
     preset!("two-regions"),
     preset!("deletes-come-back"),
     preset!("speculative-retry"),
+    preset!("join-under-load"),
     preset!("pbs-lnkd-ssd"),
     preset!("pbs-lnkd-disk"),
 ];

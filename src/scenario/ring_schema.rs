@@ -11,13 +11,21 @@ use serde::{Deserialize, Serialize};
 pub struct RingSection {
     /// Unique in the scenario. Default: Gossip ring.
     pub name: String,
-    /// Ring nodes, 1 to 1,000.
+    /// Ring nodes, 1 to 1,000 with the spares.
     pub nodes: u32,
+    /// Nodes that have a machine and are no part of the ring at the start; named after the others.
+    pub spares: u32,
+    /// What one node streams to others when ranges move, in megabits per second. Cassandra's default: 200.
+    pub stream_mbit_per_s: f64,
     /// Nodes that stand elsewhere than in turn.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub placement: Vec<PlacementSection>,
-    /// Tokens per node, 1 to 256.
+    /// How the ring is divided and dealt out to nodes.
+    pub partitioning: PartitioningMode,
+    /// Tokens per node, 1 to 256; without meaning with equal shares.
     pub virtual_nodes: u32,
+    /// Equal partitions of the ring, unless it is divided by token; at least the number of nodes.
+    pub partitions: u32,
     /// Replicas per key, 1 to 16 and at most the number of nodes.
     pub n: u32,
     /// Replies that a read waits for.
@@ -93,8 +101,12 @@ impl Default for RingSection {
         RingSection {
             name: "Gossip ring".to_string(),
             nodes: 6,
+            spares: 0,
+            stream_mbit_per_s: 200.0,
             placement: Vec::new(),
+            partitioning: PartitioningMode::ByToken,
             virtual_nodes: 16,
+            partitions: 1_024,
             n: 3,
             r: 1,
             w: 1,
@@ -132,6 +144,19 @@ impl Default for RingSection {
             legs: LegDelays::default(),
         }
     }
+}
+
+/// How the ring is divided and dealt out: the strategies of the Dynamo paper (2007, section 6.2), in its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum PartitioningMode {
+    /// Every node draws tokens; ranges end at tokens. Cassandra's way.
+    ByToken,
+    /// Equal partitions, each held by the nodes whose random tokens follow its end.
+    EqualRanges,
+    /// Equal partitions, as many for each node.
+    EqualShares,
 }
 
 /// Consistency levels by their names in Cassandra. A data centre is a region.

@@ -5,7 +5,8 @@ use super::narrator::plural;
 use super::script::NumberedFault;
 use crate::cluster::run::ClusterRun;
 use crate::engine::{FaultId, SimTime, Touched};
-use crate::scenario::fault::OperationOnShard;
+use crate::scenario::fault::Undertaking;
+use crate::scenario::names::Seat;
 
 /// A fault that has begun.
 #[derive(Clone, Debug)]
@@ -15,7 +16,7 @@ pub struct BegunFault {
     ids: Vec<FaultId>,
     errors_before: Vec<u64>,
     /// What an operator asked for, if that is what it is, and by cluster when it was over and what it had touched.
-    operation: Option<(OperationOnShard, u16)>,
+    operation: Option<(Undertaking, u16)>,
     over: Vec<Option<(SimTime, FaultTouch)>>,
     /// When it was lifted, or over.
     pub ended: Option<SimTime>,
@@ -36,7 +37,7 @@ impl BegunFault {
             errors_before: clusters.iter().map(errors).collect(),
             ids: clusters.iter_mut().map(|cluster| cluster.begin_fault(&fault.fault)).collect(),
             operation: fault.fault.operation(),
-            over: clusters.iter().map(never_begins).collect(),
+            over: clusters.iter().map(|cluster| never_begins(cluster, fault.fault.operation())).collect(),
             ended: None,
             is_lifted: false,
             touched: Vec::new(),
@@ -71,13 +72,7 @@ impl BegunFault {
     }
 
     /// What an operator asked for is over in a cluster; with the last one it has ended.
-    pub fn operation_is_over(
-        &mut self,
-        cluster: usize,
-        over: (OperationOnShard, u16),
-        at: SimTime,
-        errors: u64,
-    ) {
+    pub fn operation_is_over(&mut self, cluster: usize, over: (Undertaking, u16), at: SimTime, errors: u64) {
         if self.operation != Some(over) || self.ended.is_some() || self.over[cluster].is_some() {
             return;
         }
@@ -118,9 +113,19 @@ impl BegunFault {
     }
 }
 
-/// A ring has no shards: whatever is asked for of one is over there at once.
-fn never_begins(cluster: &ClusterRun) -> Option<(SimTime, FaultTouch)> {
-    cluster.blueprint().map.is_none().then_some((SimTime::ZERO, FaultTouch::default()))
+/// A ring has no shards, and not every cluster has a ring with this node: what is asked for is over there at once.
+fn never_begins(
+    cluster: &ClusterRun,
+    operation: Option<(Undertaking, u16)>,
+) -> Option<(SimTime, FaultTouch)> {
+    let (what, number) = operation?;
+    let blueprint = cluster.blueprint();
+    let has = if what.is_of_ring() {
+        blueprint.directory.seats.contains(&Seat::RingNode(u32::from(number)))
+    } else {
+        blueprint.map.is_some()
+    };
+    (!has).then_some((SimTime::ZERO, FaultTouch::default()))
 }
 
 /// What a fault touched, in words; zero is said plainly.

@@ -9,6 +9,7 @@ use crate::cluster::run::ClusterRun;
 use crate::engine::disk::File;
 use crate::engine::{NodeId, SimTime};
 use crate::ring::membership::Belief;
+use crate::ring::place::Move;
 use crate::ring::ring_node::RingNode;
 use crate::ring::rumour::Standing as RumouredStanding;
 use crate::ring::settings::Versions;
@@ -155,6 +156,18 @@ fn ring_facts(run: &ClusterRun, ring: &RingNode, fact: &mut impl FnMut(&str, Str
     let names = |members: Vec<String>| {
         if members.is_empty() { "nobody".to_string() } else { members.join(", ") }
     };
+    let (own, tokens) = (ring.index(), ring.view().ring());
+    let (share, count) = (tokens.share(own) * 100.0, tokens.tokens_of(own));
+    let standing = match (ring.place(own).under_way(), ring.place(own).step.is_second()) {
+        _ if ring.view().change.is_none() && !ring.view().is_member(own) => "a spare, ",
+        (Some(Move::Leave), _) => "leaving, ",
+        (Some(_), false) => "joining, ",
+        _ => "",
+    };
+    fact("Ring", format!("{standing}{share:.1} % by {count} {}", plural(count as u64, "token", "tokens")));
+    if let Some(done) = ring.streamed() {
+        fact("Streaming", format!("{:.0} %, {} rows", done * 100.0, ring.rows_received()));
+    }
     let neighbours = members.overlay().places().map(|(neighbour, stand_in)| match stand_in {
         Some(other) => format!("{} for {}", name(other), name(neighbour)),
         None => name(neighbour).to_string(),

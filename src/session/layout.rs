@@ -67,7 +67,7 @@ fn node_layout(session: &Session, run: &ClusterRun, node: NodeId) -> NodeLayout 
         usd_per_hour: machine
             .and_then(|machine| session.prices().usd_per_hour(&machine.machine_type))
             .unwrap_or(0.0),
-        ownership: ring.map_or(0.0, |(ring, own)| ring.ownership(own) as f32),
+        ownership: ring.map_or(0.0, |(ring, own)| ring.share(own) as f32),
         arcs,
     }
 }

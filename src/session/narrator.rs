@@ -10,6 +10,7 @@ use crate::cluster::watcher::Notable;
 use crate::engine::{NodeId, SimDuration, SimTime};
 use crate::measure::recorder::Finding;
 use crate::ring::message::RingEvent;
+use crate::ring::place::{Move, MoveEnd};
 use crate::scenario::names::RING_NODE;
 use crate::sql::event::SqlEvent;
 use crate::sql::shard_map::KeyRange;
@@ -141,6 +142,10 @@ impl Narrator {
                     None
                 }
             }
+            RingEvent::MoveBegins { .. }
+            | RingEvent::Received { .. }
+            | RingEvent::HandsOver { .. }
+            | RingEvent::MoveOver { .. } => Some(tell_move(run, event)),
             RingEvent::HandedOff { node, peer } => {
                 let (node, peer) = (name(run, *node), name(run, *peer));
                 Some((
@@ -188,6 +193,47 @@ impl Narrator {
             *believers = believers.saturating_sub(1);
         }
     }
+}
+
+/// A node that joins, leaves or takes another one's place.
+fn tell_move(run: &ClusterRun, event: &RingEvent) -> (Severity, String) {
+    let (node, text) = match *event {
+        RingEvent::MoveBegins { node, what } => (
+            node,
+            match what {
+                Move::Join => "joins the ring: once all have heard of it, its ranges are streamed to it.",
+                Move::Leave => {
+                    "leaves the ring: once all have heard of it, its ranges are streamed to others."
+                }
+                Move::Replace => {
+                    "takes the place of a dead node, and gets its ranges from the other replicas."
+                }
+            }
+            .to_string(),
+        ),
+        RingEvent::Received { node, rows } => (node, format!("has got all that it takes: {rows} rows.")),
+        RingEvent::HandsOver { node } => {
+            (node, "is as far: reads of the ranges that move go to their new replicas.".to_string())
+        }
+        RingEvent::MoveOver { node, what, end } => (
+            node,
+            match (end, what) {
+                (MoveEnd::Done, Move::Leave) => "has left the ring.",
+                (MoveEnd::Done, _) => "is a part of the ring.",
+                (MoveEnd::GivenUp, _) => "gives it up: the ring stays as it was.",
+                (MoveEnd::Refused, Move::Join) => "does not join: it is a part of the ring.",
+                (MoveEnd::Refused, Move::Leave) => {
+                    "does not leave: it is no part of the ring, or too few would be left."
+                }
+                (MoveEnd::Refused, Move::Replace) => {
+                    "replaces nobody: it does not believe that one dead, or is a part of the ring."
+                }
+            }
+            .to_string(),
+        ),
+        _ => return (Severity::Plain, String::new()),
+    };
+    (Severity::Plain, format!("**{}** {text}", name(run, node)))
 }
 
 fn tell_overlay(run: &ClusterRun, parts: u16, part_of: &[Option<u16>]) -> (Severity, String) {

@@ -56,7 +56,7 @@ fn behind(run: &ClusterRun) -> usize {
     let settings = nodes[0].settings();
     let mut behind = 0;
     for key in 0..settings.keys.len() as u32 {
-        let replicas = settings.ring.replicas(settings.keys.token(key));
+        let replicas = nodes[0].view().readers(settings.keys.token(key));
         let versions: Vec<u64> =
             replicas.iter().map(|node| nodes[usize::from(*node)].cell(key).content.version).collect();
         let newest = versions.iter().max().expect("there are replicas");

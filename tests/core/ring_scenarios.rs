@@ -1,6 +1,8 @@
 //! What the scenarios about the ring show, as ranges over several seeds: won with
 //! the mechanism on, lost with it off.
 
+use faultline::cluster::run::ClusterRun;
+use faultline::engine::SimDuration;
 use faultline::report::run_report::{ClusterReport, RunReport};
 use faultline::scenario::presets;
 use faultline::session::Session;
@@ -111,4 +113,61 @@ fn asking_one_more_hides_a_replica_that_hangs() {
         let dollars = |cluster: &ClusterReport| cluster.cost.usd_per_hour;
         assert!(dollars(one_more) < dollars(all), "and it sends less");
     }
+}
+
+#[test]
+fn a_join_under_load_costs_while_it_lasts_and_relieves_afterwards() {
+    for seed in SEEDS {
+        let mut scenario = presets::find("join-under-load").expect("it is there").scenario().expect("valid");
+        scenario.seed = seed;
+        let mut session = Session::open(scenario, None, Vec::new(), None).expect("it is valid");
+        session.without_checkpoints();
+        // How busy the ring's nodes are at a moment, the spares aside, and how long each join took.
+        let mut looks: Vec<Vec<f32>> = Vec::new();
+        let mut over: [Option<f64>; 2] = [None, None];
+        while !session.is_over() {
+            session.run_until(session.now() + SimDuration::from_ms(500));
+            looks.push(session.clusters().iter().map(busy).collect());
+            for (at, run) in session.clusters().iter().enumerate() {
+                let is_in = run.ring().is_some_and(|ring| ring.tokens_of(6) > 0);
+                over[at] = over[at].or(is_in.then(|| session.now().as_ms_f64()));
+            }
+        }
+        let reports = RunReport::of(&session, None, None).clusters;
+        let p99: Vec<[f64; 3]> = session
+            .clusters()
+            .iter()
+            .map(|run| [15.0..20.0, 20.0..25.0, 44.0..50.0].map(|seconds| read_ms_p99(run, seconds)))
+            .collect();
+        let [Some(fast), Some(slow)] = over else { panic!("both join: {over:?}") };
+        assert!(slow - 20_000.0 > 1.5 * (fast - 20_000.0), "fast over at {fast}, slow at {slow}");
+        let ([before, during, after], slowly) = (p99[0], p99[1][1]);
+        assert!(during > 3.0 * before, "{before} ms before, {during} ms while it streams");
+        assert!(slowly < 0.7 * during, "{slowly} ms if it streams slowly, {during} ms if not");
+        assert!(after < 1.05 * before, "{before} ms before, {after} ms afterwards");
+        let (then, now) = (looks[38][0], looks[98][0]);
+        assert!(now < then - 0.02, "the six others were busy {then:.2}, and are {now:.2}");
+        for (report, run) in reports.iter().zip(session.clusters()) {
+            assert_eq!(
+                (report.operations.failed, report.stale_reads, report.lost_acknowledged_writes),
+                (0, 0, 0)
+            );
+            assert_eq!(report.operations.unknown, report.operations.under_way, "nothing times out");
+            assert_eq!(run.ring().map(|ring| ring.tokens_of(6)), Some(32), "it has joined");
+        }
+    }
+}
+
+fn busy(run: &ClusterRun) -> f32 {
+    let ring = run.world().node_ids().filter(|node| run.world().process(*node).as_ring().is_some());
+    ring.take(6).map(|node| run.loads()[node.index()]).sum::<f32>() / 6.0
+}
+
+/// The mean over buckets of their p99.
+fn read_ms_p99(run: &ClusterRun, seconds: std::ops::Range<f64>) -> f64 {
+    let per_second = run.buckets().len() as f64 / 50.0;
+    let at = |second: f64| (second * per_second) as usize;
+    let buckets = (at(seconds.start)..at(seconds.end)).filter_map(|bucket| run.buckets().get(bucket));
+    let values: Vec<f64> = buckets.map(|bucket| f64::from(bucket.latency.read_ms_p99)).collect();
+    values.iter().sum::<f64>() / values.len() as f64
 }

@@ -337,12 +337,43 @@ fn every_number_has_its_range() {
             "failure_detection.swim.indirect: is 17",
         ),
         ("/clusters/1/gossip_ring/virtual_nodes", json!(0), "virtual_nodes: is 0"),
+        ("/clusters/1/gossip_ring/partitions", json!(100_000), "partitions: is 100000"),
+        (
+            "/clusters/1/gossip_ring",
+            json!({"partitioning": "equal_shares", "partitions": 5}),
+            "partitions: is 5; it must be at least `nodes`, which is 6",
+        ),
+        ("/clusters/1/gossip_ring/partitioning", json!("equal"), "by_token, equal_ranges, equal_shares"),
         ("/checks", json!({"success_share_min": 1.5}), "checks.success_share_min: is 1.5"),
         ("/checks", json!({"latency_ms_p99_max": 0}), "checks.latency_ms_p99_max: is 0"),
     ];
     for (pointer, value, part) in cases {
         says(&with(pointer, value), &[part]);
     }
+}
+
+#[test]
+fn what_a_ring_cannot_do_is_refused_with_what_it_can() {
+    says(
+        &with_fault(json!({"join": {"node": "ring-9"}})),
+        &["faults[0].do.join.node: there is no ring node `ring-9`", "Possible: ring-1, ring-2"],
+    );
+    says(&with_fault(json!({"leave": {"node": "mysql-1-1"}})), &["do.leave.node: there is no ring node"]);
+    let by_itself = json!({"replace": {"node": "ring-2", "by": "ring-2"}});
+    says(&with_fault(by_itself), &["do.replace.by: is ring-2, the node itself; it must be another one"]);
+    for (ring, part) in [
+        (json!({"partitioning": "equal_shares"}), "choose `partitioning` by_token or equal_ranges"),
+        (json!({"nodes": 20, "n": 16}), "choose `n` up to 15"),
+        (json!({"versions": "compare_and_set"}), "choose other `versions`"),
+    ] {
+        let mut scenario = with_fault(json!({"leave": {"node": "ring-2"}}));
+        scenario["clusters"][1]["gossip_ring"] = ring;
+        says(&scenario, &["do.leave.node: is ring-2, of a ring that is", part]);
+    }
+    says(&with("/clusters/1/gossip_ring/spares", json!(65)), &["spares: is 65"]);
+    let too_many = with("/clusters/1/gossip_ring", json!({"nodes": 990, "spares": 11}));
+    says(&too_many, &["spares: is 11; with `nodes`, which is 990, it must be at most 1000"]);
+    says(&with("/clusters/1/gossip_ring/stream_mbit_per_s", json!(0)), &["stream_mbit_per_s: is 0"]);
 }
 
 #[test]

@@ -15,9 +15,9 @@ use faultline::scenario::names::seats;
 use faultline::scenario::schema::{
     AntiEntropySection, BackupsSection, BufferPoolSection, BufferingSection, ChecksSection,
     CircuitBreakerSection, ClusterSection, FailureDetectionSection, FencingMode, GossipMode, GossipPeers,
-    HintedHandoffSection, LogSyncPolicy, NetworkSection, PhiAccrualSection, ProbeOrder, ProbesSection,
-    ReadFrom, ReadRepairMode, ReadReplicas, ReplicationMode, RetriesSection, RingSection, Scenario,
-    ShardRange, SqlSection, SwimSection, SyncPolicy, TimeOutSection, VersionsMode, WorkloadSection,
+    HintedHandoffSection, LogSyncPolicy, NetworkSection, PartitioningMode, PhiAccrualSection, ProbeOrder,
+    ProbesSection, ReadFrom, ReadRepairMode, ReadReplicas, ReplicationMode, RetriesSection, RingSection,
+    Scenario, ShardRange, SqlSection, SwimSection, SyncPolicy, TimeOutSection, VersionsMode, WorkloadSection,
 };
 use faultline::session::Session;
 use faultline::workload::operation::{Cause, OperationKind, Outcome};
@@ -114,6 +114,7 @@ fn draw_scenario(seed: u64) -> Scenario {
     draw_quorums(&mut dice, &mut scenario);
     draw_membership(seed, &mut scenario);
     draw_versions(seed, &mut scenario);
+    draw_ring_changes(seed, &mut scenario);
     scenario
 }
 
@@ -199,6 +200,31 @@ fn draw_versions(seed: u64, scenario: &mut Scenario) {
             depth: 6,
             ..AntiEntropySection::default()
         });
+    }
+}
+
+/// Nodes that join and leave meanwhile; from dice of its own.
+fn draw_ring_changes(seed: u64, scenario: &mut Scenario) {
+    let mut dice = Dice(Stream::new(seed, Purpose::Swarm, 31));
+    let ClusterSection::GossipRing(ring) = &mut scenario.clusters[1] else { return };
+    match dice.below(4) {
+        0 => ring.partitioning = PartitioningMode::EqualRanges,
+        1 => ring.partitioning = PartitioningMode::EqualShares,
+        _ => {}
+    }
+    let cannot =
+        ring.partitioning == PartitioningMode::EqualShares || ring.versions == VersionsMode::CompareAndSet;
+    if cannot || dice.one_in(2) {
+        return;
+    }
+    ring.spares = dice.below(3);
+    ring.stream_mbit_per_s = dice.between(1.0, 200.0);
+    let all = ring.nodes + ring.spares;
+    for _ in 0..1 + dice.below(3) {
+        let node = format!("ring-{}", 1 + dice.below(all));
+        let fault = if dice.one_in(2) { FaultSpec::Join { node } } else { FaultSpec::Leave { node } };
+        let for_ms = dice.one_in(4).then(|| dice.between(10.0, 3_000.0));
+        scenario.faults.push(ScheduledFault { at_ms: dice.between(0.0, SAFETY_MS), for_ms, fault });
     }
 }
 
@@ -501,7 +527,7 @@ fn nothing_that_is_promised_is_lost(run: &ClusterRun) -> Result<(), String> {
 
 fn ring_replicas_agree(run: &ClusterRun, keys: u32) -> Result<(), String> {
     let world = run.world();
-    let ring = run.blueprint().ring.as_ref().expect("a ring has tokens");
+    let ring = run.ring().expect("a ring has tokens");
     let nodes: Vec<_> = world.node_ids().filter_map(|node| world.process(node).as_ring()).collect();
     for node in &nodes {
         if let Some(dead) = node.gossip().believed_dead().next() {

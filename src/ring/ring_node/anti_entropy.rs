@@ -67,7 +67,7 @@ impl RingNode {
 
     /// Whether both are replicas of a key.
     fn is_shared(&self, key: KeyId, node: u16) -> bool {
-        let replicas = self.settings.ring.replicas(self.settings.keys.token(key));
+        let replicas = self.view.writers(self.settings.keys.token(key));
         replicas.contains(&self.index) && replicas.contains(&node)
     }
 

@@ -10,9 +10,11 @@ use super::RingNode;
 use crate::engine::{Context, NodeId, Ticket};
 use crate::ring::consistency::{ConsistencyLevel, Requirement};
 use crate::ring::message::{RingEvent, RingHost, RingMessage, RingTimer};
+use crate::ring::place::Places;
 use crate::ring::row::Row;
 use crate::ring::settings::{Asked, ReadRepair, RingSettings, Versions};
 use crate::ring::token_ring::REPLICAS_MAX;
+use crate::ring::view::Replicas;
 use crate::workload::operation::{Cause, Cell, Got, KeyId, OperationId, Request, Response, Versioned};
 use crate::workload::version_vector::VersionVector;
 use std::rc::Rc;
@@ -30,6 +32,9 @@ pub(super) struct Coordinated {
     written: Versioned,
     /// Not all of it is known: some came as a digest.
     is_digest: bool,
+    /// Whom it is sent to if all are there, by the ring of this number.
+    replicas: Replicas,
+    view: u32,
     requirement: Requirement,
     asked: u16,
     answered: u16,
@@ -78,9 +83,13 @@ impl RingNode {
     ) {
         let settings = Rc::clone(&self.settings);
         let token = settings.keys.token(request.key);
-        let replicas = settings.ring.replicas(token);
-        let level = if request.is_write() { settings.write_level } else { settings.read_level };
-        let requirement = self.requirement(level, replicas);
+        let (level, planned) = if request.is_write() {
+            (settings.write_level, self.view.writers(token))
+        } else {
+            (settings.read_level, self.view.readers(token))
+        };
+        let requirement = self.requirement(level, &planned);
+        let replicas = &*planned;
         let (mut nodes, mut reachable) = self.believed_alive(replicas);
         if settings.sloppy_quorum && (reachable.count_ones() as usize) < replicas.len() {
             reachable |= self.find_stand_ins(token, replicas, &mut nodes);
@@ -114,6 +123,8 @@ impl RingNode {
             row: row.clone(),
             written,
             is_digest: false,
+            replicas: planned,
+            view: self.view.number,
             requirement,
             asked,
             answered: 0,
@@ -152,14 +163,9 @@ impl RingNode {
         (nodes, alive)
     }
 
-    fn requirement(&self, level: ConsistencyLevel, replicas: &[u16]) -> Requirement {
-        match level {
-            ConsistencyLevel::Count(count) => Requirement::Count(count),
-            level => {
-                let own = self.settings.data_centres[usize::from(self.index)];
-                Requirement::of(level, data_centres(&self.settings, replicas), own)
-            }
-        }
+    fn requirement(&self, level: ConsistencyLevel, replicas: &Replicas) -> Requirement {
+        let own = self.settings.data_centres[usize::from(self.index)];
+        Requirement::of(level, data_centres(&self.settings, replicas), own, replicas.pending())
     }
 
     /// Healthy nodes further along the ring, for the replicas that are not believed alive.
@@ -167,7 +173,7 @@ impl RingNode {
         let mut missing = (0..replicas.len()).filter(|place| nodes[*place] == NOBODY).collect::<Vec<_>>();
         missing.reverse();
         let mut found = 0_u16;
-        for node in self.settings.ring.walk(token) {
+        for node in self.view.ring().walk(token) {
             let Some(place) = missing.last() else {
                 break;
             };
@@ -253,7 +259,8 @@ impl RingNode {
             }
             let owner = (node != *replica).then_some(*replica);
             let to = self.settings.nodes[usize::from(node)];
-            ctx.send(to, RingMessage::Write { ticket, key, row: row.clone(), owner });
+            let view = self.view.number;
+            ctx.send(to, RingMessage::Write { ticket, key, row: row.clone(), owner, view });
         }
     }
 
@@ -282,8 +289,8 @@ impl RingNode {
         ctx: &mut Context<P>,
     ) {
         let settings = Rc::clone(&self.settings);
-        let replicas = settings.ring.replicas(settings.keys.token(request.key));
-        let (nodes, asked) = self.believed_alive(replicas);
+        let replicas = self.view.writers(settings.keys.token(request.key));
+        let (nodes, asked) = self.believed_alive(&replicas);
         let row = Row::Register(cell);
         let coordinated = Coordinated {
             client,
@@ -293,7 +300,9 @@ impl RingNode {
             row: row.clone(),
             written: cell.content,
             is_digest: false,
-            requirement: self.requirement(settings.write_level, replicas),
+            replicas,
+            view: self.view.number,
+            requirement: self.requirement(settings.write_level, &replicas),
             asked,
             answered: 0,
             repairing: 0,
@@ -310,11 +319,11 @@ impl RingNode {
         if let Some(at) = self.pending.arm() {
             ctx.set_timer_at(at, RingTimer::TimeOut);
         }
-        self.send_writes(ticket, request.key, &row, replicas, (asked, &nodes), ctx);
+        self.send_writes(ticket, request.key, &row, &replicas, (asked, &nodes), ctx);
     }
 
     pub fn on_write_acknowledged<P: RingHost>(&mut self, from: NodeId, ticket: Ticket, ctx: &mut Context<P>) {
-        let (settings, node) = (Rc::clone(&self.settings), self.member(from));
+        let node = self.member(from);
         let Some(coordinated) = self.pending.get_mut(ticket).filter(|coordinated| coordinated.is_write)
         else {
             return;
@@ -323,16 +332,87 @@ impl RingNode {
             return;
         };
         coordinated.answered |= 1 << place;
-        let replicas = settings.ring.replicas(settings.keys.token(coordinated.key));
+        self.conclude_write(ticket, ctx);
+    }
+
+    fn conclude_write<P: RingHost>(&mut self, ticket: Ticket, ctx: &mut Context<P>) {
+        self.plan_anew(ticket, ctx);
+        let Some(write) = self.pending.get_mut(ticket) else {
+            return;
+        };
         let is_enough =
-            coordinated.requirement.is_met(coordinated.answered, data_centres(&settings, replicas));
-        if is_enough && !coordinated.responded {
-            coordinated.responded = true;
-            ctx.send(coordinated.client, Response::ok(coordinated.id, coordinated.written, 0));
+            write.requirement.is_met(write.answered, data_centres(&self.settings, &write.replicas));
+        if is_enough && !write.responded {
+            write.responded = true;
+            ctx.send(write.client, Response::ok(write.id, write.written, 0));
         }
-        if coordinated.answered == coordinated.asked {
+        if write.answered == write.asked {
             self.pending.remove(ticket);
         }
+    }
+
+    /// If the ring has changed since a write was sent, it goes to those who are replicas now too, and
+    /// needs as many of them as one that is sent now.
+    fn plan_anew<P: RingHost>(&mut self, ticket: Ticket, ctx: &mut Context<P>) {
+        let view = Rc::clone(&self.view);
+        let Some(write) = self.pending.get_mut(ticket).filter(|write| write.view != view.number) else {
+            return;
+        };
+        write.view = view.number;
+        let replicas = view.writers(self.settings.keys.token(write.key));
+        if replicas == write.replicas {
+            return;
+        }
+        let (mut asked, mut answered, mut nodes) = (0, 0, [NOBODY; REPLICAS_MAX]);
+        for (place, replica) in replicas.iter().enumerate() {
+            nodes[place] = *replica;
+            // Who stood in for another one has not got it as its own.
+            let own = |old: &usize| write.replicas.get(*old) == Some(replica);
+            if let Some(old) = write.place_of(*replica).filter(own) {
+                asked |= 1 << place;
+                answered |= (write.answered >> old & 1) << place;
+            }
+        }
+        (write.replicas, write.nodes, write.answered) = (replicas, nodes, answered);
+        let (key, row) = (write.key, write.row.clone());
+        let unasked = bits(!asked).filter(|place| *place < replicas.len());
+        for place in unasked {
+            let node = replicas[place];
+            if self.gossip.believes_alive(node) {
+                asked |= 1 << place;
+                let (owner, view) = (None, view.number);
+                let write = RingMessage::Write { ticket, key, row: row.clone(), owner, view };
+                ctx.send(self.settings.nodes[usize::from(node)], write);
+            } else {
+                self.keep_hint(node, key, &row, ctx);
+            }
+        }
+        let requirement = self.requirement(self.settings.write_level, &replicas);
+        let write = self.pending.get_mut(ticket).expect("it was just there");
+        (write.asked, write.requirement) = (asked, requirement);
+    }
+
+    /// A replica knows of a change of the ring that this node did not: now it does.
+    pub fn on_refused<P: RingHost>(
+        &mut self,
+        from: NodeId,
+        ticket: Ticket,
+        places: &Places,
+        ctx: &mut Context<P>,
+    ) {
+        self.hear_places(places, ctx);
+        self.plan_anew(ticket, ctx);
+        let (node, view) = (self.member(from), self.view.number);
+        let Some(write) = self.pending.get_mut(ticket).filter(|write| write.is_write) else {
+            return;
+        };
+        // It may be no replica any more; then it is not asked again.
+        if let Some(place) = node.and_then(|node| write.place_of(node)) {
+            let (key, row) = (write.key, write.row.clone());
+            let owner = write.replicas.get(place).copied().filter(|replica| Some(*replica) != node);
+            ctx.send(from, RingMessage::Write { ticket, key, row, owner, view });
+        }
+        self.conclude_write(ticket, ctx);
     }
 
     pub fn on_read_reply<P: RingHost>(
@@ -362,8 +442,7 @@ impl RingNode {
         } else if !is_digest && row.stamp() == read.row.stamp() {
             read.is_digest = false;
         }
-        let replicas = settings.ring.replicas(settings.keys.token(read.key));
-        let is_enough = read.requirement.is_met(read.answered, data_centres(&settings, replicas));
+        let is_enough = read.requirement.is_met(read.answered, data_centres(&settings, &read.replicas));
         if is_enough && !read.responded && read.repairing == 0 {
             self.conclude_read(ticket, ctx);
         }
@@ -495,8 +574,7 @@ impl RingNode {
         else {
             return;
         };
-        let replicas = settings.ring.replicas(settings.keys.token(read.key));
-        let (key, asked) = (read.key, read.asked);
+        let (key, asked, replicas) = (read.key, read.asked, read.replicas);
         let unasked = (0..replicas.len()).filter(|place| asked >> place & 1 == 0);
         let next = unasked.min_by_key(|place| self.distance(replicas[*place]));
         let Some(place) = next.filter(|place| self.gossip.believes_alive(replicas[*place])) else {
@@ -530,10 +608,8 @@ impl RingNode {
 
     /// Replicas that were asked and did not answer may have missed the write.
     fn hint_the_silent<P: RingHost>(&mut self, write: &Coordinated, ctx: &mut Context<P>) {
-        let settings = Rc::clone(&self.settings);
-        let replicas = settings.ring.replicas(settings.keys.token(write.key));
         for place in bits(write.asked & !write.answered) {
-            self.keep_hint(replicas[place], write.key, &write.row, ctx);
+            self.keep_hint(write.replicas[place], write.key, &write.row, ctx);
         }
     }
 }

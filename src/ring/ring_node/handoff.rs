@@ -6,6 +6,7 @@ use crate::engine::{Context, NodeId, SimDuration};
 use crate::ring::message::{Content, RingEvent, RingHost, RingMessage, RingRecord, RingTimer};
 use crate::ring::row::Row;
 use crate::workload::operation::KeyId;
+use std::rc::Rc;
 
 /// How often hints are delivered, and what is not acknowledged after this is sent again.
 const DELIVER_EVERY: SimDuration = SimDuration::from_ms(100);
@@ -49,13 +50,45 @@ impl RingNode {
         };
         let per_tick = (handoff.rate_per_s * DELIVER_EVERY.as_ms_f64() / 1e3).max(1.0) as usize;
         let owners: Vec<u16> = self.hints.owners().map(|(owner, _)| owner).collect();
-        for owner in owners.into_iter().filter(|owner| self.gossip.believes_alive(*owner)) {
+        let view = Rc::clone(&self.view);
+        for owner in owners {
+            let is_alive = self.gossip.believes_alive(owner);
+            if !is_alive && view.number == 0 {
+                continue;
+            }
             let to = self.settings.nodes[usize::from(owner)];
             for (key, row) in self.hints.next(owner, ctx.monotonic(), AGAIN_AFTER, per_tick) {
-                ctx.send(to, RingMessage::Hint { key, row });
+                let replicas = view.writers(self.settings.keys.token(key));
+                if !replicas.contains(&owner) {
+                    self.hand_on(owner, key, &row, &replicas, ctx);
+                } else if is_alive {
+                    ctx.send(to, RingMessage::Hint { key, row });
+                }
             }
         }
         self.arm_handoff(ctx);
+    }
+
+    /// What was kept for a node that is no replica any more goes to those who are.
+    fn hand_on<P: RingHost>(
+        &mut self,
+        owner: u16,
+        key: KeyId,
+        row: &Row,
+        replicas: &[u16],
+        ctx: &mut Context<P>,
+    ) {
+        for replica in replicas {
+            if *replica == self.index {
+                self.store(key, row, ctx);
+            } else {
+                self.keep_hint(*replica, key, row, ctx);
+            }
+        }
+        let stamp = row.stamp();
+        if self.hints.delivered(owner, key, stamp) {
+            ctx.disk_append(RingRecord { key, content: Content::HintDone { owner, stamp } });
+        }
     }
 
     /// A write that another node kept for this one.

@@ -25,7 +25,6 @@ use crate::ring::paxos::{Acceptor, ballot, ballot_time_us};
 use crate::ring::row::Row;
 use crate::ring::token_ring::REPLICAS_MAX;
 use crate::workload::operation::{Cause, Cell, KeyId, OperationKind, Request, Response, Versioned};
-use std::rc::Rc;
 
 /// The longest a proposer waits before it tries again, at first and at all.
 const BACKOFF_MS_FIRST: u32 = 10;
@@ -79,9 +78,8 @@ impl RingNode {
         request: Request,
         ctx: &mut Context<P>,
     ) {
-        let settings = Rc::clone(&self.settings);
-        let replicas = settings.ring.replicas(settings.keys.token(request.key));
-        let (nodes, asked) = self.believed_alive(replicas);
+        let replicas = self.view.readers(self.settings.keys.token(request.key));
+        let (nodes, asked) = self.believed_alive(&replicas);
         let majority = replicas.len() as u32 / 2 + 1;
         if asked.count_ones() < majority {
             ctx.send(client, Response::failed(request.id, Cause::TooFewReplicas));

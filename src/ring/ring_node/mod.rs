@@ -9,8 +9,9 @@
 //! wins, by the coordinator's wall clock (last-write-wins). Replicas that were
 //! not there get what they missed by hints, by read repair (before or after the
 //! answer) and by Merkle trees. In place of the newest version alone a row can keep
-//! siblings, be a counter, or be changed by rounds of Paxos only. A delete is a tombstone, which is dropped after its
-//! grace period: a replica that missed it until then brings the row back.
+//! siblings, be a counter, or be changed by rounds of Paxos only. A delete is a
+//! tombstone, which is dropped after its grace period: a replica that missed it until
+//! then brings the row back.
 //!
 //! Simplified: a request's coordination costs core time on its way in, replies
 //! cost none. A write is kept in memory and in the commit log, reads never touch
@@ -19,30 +20,45 @@
 //!
 //! Who is there a node learns by rumour: it knows three others at most, exchanges
 //! digests and what differs with one of them every round, and judges by phi accrual,
-//! a time-out or SWIM. The ring's tokens are configuration, not rumour.
+//! a time-out or SWIM. With rumours goes how each node stands to the ring: everybody acts by
+//! the ring that it has heard of. Nodes join, leave and replace dead ones while the ring
+//! serves, one after the other: writes go to old and new replicas, ranges are
+//! streamed at a limited rate, then reads go to the new ones (the order of Cassandra 5.1).
+//! A replica refuses a write that was sent by a ring that is too old for it.
+//!
+//! Simplified: tokens at the start are configuration. A spare runs and gossips, and
+//! coordinates if it is asked, but clients ask the first nodes only, and where keys
+//! are they know as of the start: a coordinator that is no replica any more asks those who are. What a
+//! node owns no more stays on its disk. Equal shares and compare-and-set rows cannot be moved.
 
 mod anti_entropy;
 mod coordinator;
 mod handoff;
 mod light_transaction;
 mod membership;
+mod moving;
 mod replica;
+mod streaming;
 mod versions;
 
 use super::hints::Hints;
 use super::membership::{Action, Membership};
 use super::message::{RingDisk, RingHost, RingTimer, known};
 use super::paxos::Acceptor;
+use super::place::{Place, Places};
 use super::row::Row;
 use super::settings::{CommitLogSync, RingSettings, Versions};
 use super::speculation::Speculation;
+use super::view::View;
 use crate::engine::{Context, NodeId, PagedVec, PendingTable};
 use crate::workload::operation::{Cell, KeyId};
 use crate::workload::version_vector::Actor;
 use anti_entropy::Session;
 use coordinator::Coordinated;
 use light_transaction::Transaction;
+use std::collections::VecDeque;
 use std::rc::Rc;
+use streaming::Streaming;
 
 /// One ring node.
 #[derive(Clone)]
@@ -71,11 +87,27 @@ pub struct RingNode {
     session: Option<Session>,
     /// With whom trees were compared last.
     compared_last: u16,
+    /// How all stand to the ring, as far as it has heard, and the ring that it acts by for that.
+    places: Places,
+    view: Rc<View>,
+    /// Those that it acted by before, the oldest first.
+    former: VecDeque<Rc<View>>,
+    /// Places are on their way to its disk.
+    stores_places: bool,
+    move_armed: bool,
+    streaming: Streaming,
 }
 
 impl RingNode {
     pub fn new(settings: Rc<RingSettings>, index: u16) -> RingNode {
+        let places = Rc::clone(&settings.atlas.first);
         RingNode {
+            view: settings.atlas.view(&places),
+            places,
+            former: VecDeque::new(),
+            stores_places: false,
+            move_armed: false,
+            streaming: Streaming::default(),
             rows: PagedVec::filled(Row::default(), settings.keys.len()),
             acceptors: PagedVec::default(),
             transactions: PendingTable::new(settings.request_timeout, settings.in_flight_max),
@@ -112,6 +144,16 @@ impl RingNode {
     /// A node's place in the ring's list, which is in ascending order.
     fn member(&self, node: NodeId) -> Option<u16> {
         self.settings.nodes.binary_search(&node).ok().map(|place| place as u16)
+    }
+
+    /// The ring that it acts by.
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// How a node stands to the ring, as far as this one has heard.
+    pub fn place(&self, node: u16) -> &Place {
+        &self.places[usize::from(node)]
     }
 
     pub fn in_flight(&self) -> usize {
@@ -162,10 +204,15 @@ impl RingNode {
             self.actor = self.draw_actor(ctx);
         }
         self.hints.restarted(self.settings.nodes.len(), ctx.monotonic());
+        if let Some(places) = &disk.places {
+            self.places = Rc::clone(places);
+            self.view = self.settings.atlas.view(places);
+        }
         self.arm_handoff(ctx);
         self.arm_anti_entropy(ctx);
         self.arm_purge(ctx);
         self.begin_gossip(ctx);
+        self.places_restored(ctx);
         if let CommitLogSync::Interval(interval) = self.settings.commit_log_sync {
             ctx.set_timer(interval, RingTimer::Sync);
         }
@@ -179,6 +226,8 @@ impl RingNode {
             RingTimer::Handoff => self.hand_off(ctx),
             RingTimer::AntiEntropy => self.begin_anti_entropy(ctx),
             RingTimer::Purge => self.purge(ctx),
+            RingTimer::Move => self.move_on(ctx),
+            RingTimer::Stream => self.stream_next(ctx),
             RingTimer::Ballot { ticket } => self.prepare(ticket, ctx),
             RingTimer::TransactionTimeOut => self.transactions_time_out(ctx),
             RingTimer::Sync => {

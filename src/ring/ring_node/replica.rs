@@ -8,6 +8,7 @@ use crate::ring::paxos::ballot_time_us;
 use crate::ring::row::Row;
 use crate::ring::settings::{CommitLogSync, Versions};
 use crate::workload::operation::KeyId;
+use std::rc::Rc;
 
 /// Keys looked at in one go for tombstones that may be dropped.
 const PURGED_AT_ONCE: usize = 4_096;
@@ -20,9 +21,13 @@ impl RingNode {
         coordinator: NodeId,
         ticket: Ticket,
         (key, row): (KeyId, &Row),
-        owner: Option<u16>,
+        (owner, view): (Option<u16>, u32),
         ctx: &mut Context<P>,
     ) {
+        if self.is_outdated(view, key) {
+            ctx.send(coordinator, RingMessage::Refused { ticket, places: Rc::clone(&self.places) });
+            return;
+        }
         let is_kept = match owner {
             None => self.store(key, row, ctx),
             Some(owner) => self.keep_hint(owner, key, row, ctx),
@@ -30,6 +35,17 @@ impl RingNode {
         if is_kept {
             self.acknowledge(RingToken::Written { coordinator, ticket }, ctx);
         }
+    }
+
+    /// Whether a write that was sent by an older ring would go to other replicas by the one that is known here:
+    /// it could be acknowledged and not be seen by those who go by that one.
+    fn is_outdated(&self, view: u32, key: KeyId) -> bool {
+        if view >= self.view.number {
+            return false;
+        }
+        let token = self.settings.keys.token(key);
+        let former = self.former.iter().find(|former| former.number == view);
+        former.is_none_or(|former| former.writers(token) != self.view.writers(token))
     }
 
     /// At once, or when it is on disk.
@@ -95,6 +111,9 @@ impl RingNode {
                 ctx.send(coordinator, RingMessage::Accepted { ticket, ballot, promised: ballot });
             }
             RingToken::TreeBuilt { peer } => self.tree_built(peer, ctx),
+            RingToken::RowsRead(pull) => self.stream_rows(pull, ctx),
+            RingToken::PlacesStored { number } => self.places_stored(number, ctx),
+            RingToken::RowsStored { change } => self.rows_stored(change, ctx),
         }
     }
 

@@ -34,7 +34,7 @@ impl RingNode {
         ctx: &mut Context<P>,
     ) {
         let settings = Rc::clone(&self.settings);
-        let replicas = settings.ring.replicas(settings.keys.token(request.key));
+        let replicas = self.view.readers(settings.keys.token(request.key));
         let alive = replicas.iter().filter(|replica| self.gossip.believes_alive(**replica));
         let leader = alive.min_by_key(|replica| self.distance(**replica));
         match leader {
@@ -74,7 +74,7 @@ impl RingNode {
     }
 
     fn is_replica(&self, key: KeyId) -> bool {
-        self.settings.ring.replicas(self.settings.keys.token(key)).contains(&self.index)
+        self.view.writers(self.settings.keys.token(key)).contains(&self.index)
     }
 
     fn actor_for<P: RingHost>(&mut self, key: KeyId, ctx: &mut Context<P>) -> (bool, Actor) {

@@ -9,7 +9,7 @@ use crate::scenario::error::ScenarioError;
 use crate::scenario::fault::{FaultSpec, Selector};
 use crate::scenario::limits::*;
 use crate::scenario::names::{self, Seat};
-use crate::scenario::schema::Scenario;
+use crate::scenario::schema::{ClusterSection, PartitioningMode, Scenario, VersionsMode};
 use crate::sql::shard_map::hash_point;
 
 pub(super) fn check_schedule(scenario: &Scenario) -> Checked {
@@ -77,6 +77,16 @@ fn fault(known: &Known, path: &str, fault: &FaultSpec) -> Checked {
             whole(&at("shard"), u32::from(*shard), 1, SHARDS_MAX)?;
             back_ms.map_or(Ok(()), |back| between(&at("back_ms"), back, 0.0, DURATION_MS_MAX))
         }
+        FaultSpec::Join { node } | FaultSpec::Leave { node } => known.check_ring_node(&at("node"), node),
+        FaultSpec::Replace { node, by } => {
+            known.check_ring_node(&at("node"), node)?;
+            known.check_ring_node(&at("by"), by)?;
+            if node == by {
+                let problem = format!("is {by}, the node itself; it must be another one, such as a spare");
+                return Err(ScenarioError::wrong(at("by"), problem));
+            }
+            Ok(())
+        }
         FaultSpec::Merge { shard, into } => {
             whole(&at("shard"), u32::from(*shard), 1, SHARDS_MAX)?;
             whole(&at("into"), u32::from(*into), 1, SHARDS_MAX)?;
@@ -92,6 +102,7 @@ fn fault(known: &Known, path: &str, fault: &FaultSpec) -> Checked {
 /// What can be named: the zones, and the nodes of every cluster.
 struct Known<'a> {
     zones: &'a [String],
+    sections: &'a [ClusterSection],
     /// Per cluster; a name stands once, with its zone.
     clusters: Vec<Vec<(String, Seat, u8)>>,
     /// Roles and node names of any cluster, in order.
@@ -123,7 +134,7 @@ impl Known<'_> {
             nodes.into_iter().partition(|name| name.starts_with(names::CLIENT));
         nodes.extend(clients);
         let roles = names::ROLES.into_iter().filter(|role| found_roles.contains(role)).collect();
-        Known { zones: &scenario.zones, clusters, roles, nodes }
+        Known { zones: &scenario.zones, sections: &scenario.clusters, clusters, roles, nodes }
     }
 
     fn check(&self, path: &str, selector: &Selector) -> Checked {
@@ -160,6 +171,40 @@ impl Known<'_> {
             |name| self.roles.contains(&name),
             || self.roles.iter().map(|role| role.to_string()).collect(),
         )
+    }
+
+    /// A node of a ring whose nodes can join and leave.
+    fn check_ring_node(&self, path: &str, node: &str) -> Checked {
+        let is_node = |seat: Seat| matches!(seat, Seat::RingNode(_));
+        let named = |cluster: &[(String, Seat, u8)]| {
+            cluster.iter().any(|(name, seat, _)| name == node && is_node(*seat))
+        };
+        let mut rings =
+            self.sections.iter().zip(&self.clusters).filter(|(_, cluster)| named(cluster)).peekable();
+        if rings.peek().is_none() {
+            let mut possible: Vec<String> = Vec::new();
+            for (name, seat, _) in self.clusters.iter().flatten() {
+                if is_node(*seat) && !possible.contains(name) {
+                    possible.push(name.clone());
+                }
+            }
+            return Err(ScenarioError::unknown(path, "ring node", node, possible));
+        }
+        for (section, _) in rings {
+            let ClusterSection::GossipRing(ring) = section else { continue };
+            let problem = if ring.partitioning == PartitioningMode::EqualShares {
+                "divided into equal shares, which are fixed here; choose `partitioning` by_token or equal_ranges"
+            } else if ring.versions == VersionsMode::CompareAndSet {
+                "of rows under compare-and-set, whose ballots do not move here; choose other `versions`"
+            } else if ring.n == KEY_REPLICAS_MAX {
+                "with 16 replicas, and there is no room for one more while it changes; choose `n` up to 15"
+            } else {
+                continue;
+            };
+            let problem = format!("is {node}, of a ring that is {problem}");
+            return Err(ScenarioError::wrong(path, problem));
+        }
+        Ok(())
     }
 
     /// Two groups or more, none of which has a node in common with another.

@@ -7,12 +7,34 @@ use crate::measure::prices::PriceSheet;
 use crate::scenario::error::ScenarioError;
 use crate::scenario::limits::*;
 use crate::scenario::schema::{FailureDetectionSection, GossipPeers, GossipSection, SwimSection};
-use crate::scenario::schema::{RingSection, SyncPolicy};
+use crate::scenario::schema::{PartitioningMode, RingSection, SyncPolicy};
 
 pub(super) fn check(path: &str, ring: &RingSection, prices: &PriceSheet) -> Checked {
     let at = |field: &str| format!("{path}.{field}");
     whole(&at("nodes"), ring.nodes, 1, RING_NODES_MAX)?;
+    whole(&at("spares"), ring.spares, 0, SPARES_MAX)?;
+    if ring.nodes + ring.spares > RING_NODES_MAX {
+        let problem = format!(
+            "is {}; with `nodes`, which is {}, it must be at most {RING_NODES_MAX}",
+            ring.spares, ring.nodes
+        );
+        return Err(ScenarioError::wrong(at("spares"), problem));
+    }
+    between(
+        &at("stream_mbit_per_s"),
+        ring.stream_mbit_per_s,
+        BANDWIDTH_MBIT_PER_S_MIN,
+        BANDWIDTH_MBIT_PER_S_MAX,
+    )?;
     whole(&at("virtual_nodes"), ring.virtual_nodes, 1, VIRTUAL_NODES_MAX)?;
+    whole(&at("partitions"), ring.partitions, 1, PARTITIONS_MAX)?;
+    if ring.partitioning != PartitioningMode::ByToken && ring.partitions < ring.nodes {
+        let problem = format!(
+            "is {}; it must be at least `nodes`, which is {}, so that every node can own one",
+            ring.partitions, ring.nodes
+        );
+        return Err(ScenarioError::wrong(at("partitions"), problem));
+    }
     whole(&at("n"), ring.n, 1, KEY_REPLICAS_MAX)?;
     up_to_another(&at("n"), ring.n, "nodes", ring.nodes)?;
     up_to_another(&at("r"), ring.r, "n", ring.n)?;

@@ -14,7 +14,7 @@ pub struct Draft {
     pub kind: Kind,
     /// Values of target lists.
     pub target: String,
-    /// Or where a shard is split, into which it is merged, how far back it goes.
+    /// Or where a shard is split, into which it is merged, how far back it goes, who replaces a node.
     pub from: String,
     pub to: String,
     pub amount: f64,
@@ -40,9 +40,20 @@ impl Draft {
             Kind::Restore => "newest".to_string(),
             _ => "all".to_string(),
         };
+        // Spares stand last.
+        let nodes = layout.clusters.iter().flat_map(|cluster| &cluster.nodes);
+        let ring = nodes.filter(|node| node.role == "ring-node");
+        let ring: Vec<String> = ring.map(|node| format!("node:{}", node.name)).collect();
+        let spare = ring.last().cloned().unwrap_or_default();
+        let target = match kind {
+            Kind::Join => spare.clone(),
+            Kind::Leave | Kind::Replace => ring.first().cloned().unwrap_or_default(),
+            _ => first.map(|target| target.value.clone()).unwrap_or_default(),
+        };
+        let from = if kind == Kind::Replace { spare } else { from };
         Draft {
             kind,
-            target: first.map(|target| target.value.clone()).unwrap_or_default(),
+            target,
             from,
             to: "all".to_string(),
             amount: kind.amounts().map_or(0.0, |amounts| amounts.default),
@@ -62,6 +73,8 @@ impl Draft {
             let to = self.find(layout, true, &self.to).ok_or("Choose where they go.")?;
             Ok::<_, &'static str>((from, to))
         };
+        let node =
+            |value: &str| value.strip_prefix("node:").map(str::to_string).ok_or("Choose one node of a ring.");
         let share = self.amount / 100.0;
         Ok(match self.kind {
             Kind::Partition => FaultSpec::Partition { groups: self.sides(layout)? },
@@ -93,6 +106,9 @@ impl Draft {
                 FaultSpec::Restore { shard: self.amount as u16, back_ms }
             }
             Kind::SchemaChange => FaultSpec::SchemaChange { shard: self.amount as u16 },
+            Kind::Join => FaultSpec::Join { node: node(&self.target)? },
+            Kind::Leave => FaultSpec::Leave { node: node(&self.target)? },
+            Kind::Replace => FaultSpec::Replace { node: node(&self.target)?, by: node(&self.from)? },
             Kind::LoadSpike => FaultSpec::LoadSpike { factor: self.amount },
             Kind::HotKey => FaultSpec::HotKey { share },
         })

@@ -59,6 +59,9 @@ pub fn FaultForm(props: &Props) -> Html {
                 if props.kind.has_target() {
                     { target_list("Which?", false, &draft.target, change(|draft, value| draft.target = value)) }
                 }
+                if props.kind == Kind::Replace {
+                    { target_list("By which?", false, &draft.from, change(|draft, value| draft.from = value)) }
+                }
                 if props.kind.has_way() {
                     { target_list("Messages sent by", true, &draft.from, change(|draft, value| draft.from = value)) }
                     { target_list("and meant for", true, &draft.to, change(|draft, value| draft.to = value)) }

@@ -20,6 +20,9 @@ pub enum Kind {
     Merge,
     SchemaChange,
     Restore,
+    Join,
+    Leave,
+    Replace,
 }
 
 /// Amounts to choose from: their unit, the amounts, and which comes first.
@@ -44,7 +47,7 @@ impl Kind {
         Kind::LoadSpike,
         Kind::HotKey,
     ];
-    pub const MORE: [Kind; 9] = [
+    pub const MORE: [Kind; 12] = [
         Kind::Restart,
         Kind::SlowDisk,
         Kind::OneWayCut,
@@ -54,6 +57,9 @@ impl Kind {
         Kind::Merge,
         Kind::SchemaChange,
         Kind::Restore,
+        Kind::Join,
+        Kind::Leave,
+        Kind::Replace,
     ];
 
     /// Its name in scenario files.
@@ -76,6 +82,9 @@ impl Kind {
             Kind::Merge => "merge",
             Kind::SchemaChange => "schema_change",
             Kind::Restore => "restore",
+            Kind::Join => "join",
+            Kind::Leave => "leave",
+            Kind::Replace => "replace",
         }
     }
 
@@ -83,6 +92,9 @@ impl Kind {
         match self {
             Kind::Restart => "restart_node",
             Kind::Pause => "pause_node",
+            Kind::Join => "split",
+            Kind::Leave => "merge",
+            Kind::Replace => "restore",
             other => other.name(),
         }
     }
@@ -106,6 +118,9 @@ impl Kind {
             Kind::Merge => "Merge two shards",
             Kind::SchemaChange => "Change a schema",
             Kind::Restore => "Restore a shard",
+            Kind::Join => "Let a node join",
+            Kind::Leave => "Let a node leave",
+            Kind::Replace => "Replace a node",
         }
     }
 
@@ -140,6 +155,11 @@ impl Kind {
             Kind::Restore => {
                 "It goes back to what its backup has (Design, MySQL, Backups): what was written later is undone."
             }
+            Kind::Join => {
+                "A spare of a ring (Design, Ring) becomes a part of it, and takes ranges of the others."
+            }
+            Kind::Leave => "It hands its ranges to the others of its ring, and is a spare then.",
+            Kind::Replace => "A spare of a ring takes the place of a node that is believed dead.",
             Kind::SchemaChange => {
                 "Its table gets another column, online or under a lock (Design, MySQL). Lifted before it is done, it is given up."
             }
@@ -150,7 +170,15 @@ impl Kind {
     pub fn has_target(self) -> bool {
         matches!(
             self,
-            Kind::Crash | Kind::Pause | Kind::SlowMachine | Kind::ClockSkew | Kind::Restart | Kind::SlowDisk
+            Kind::Crash
+                | Kind::Pause
+                | Kind::SlowMachine
+                | Kind::ClockSkew
+                | Kind::Restart
+                | Kind::SlowDisk
+                | Kind::Join
+                | Kind::Leave
+                | Kind::Replace
         )
     }
 
@@ -197,7 +225,14 @@ impl Kind {
             Kind::Split | Kind::Merge | Kind::SchemaChange | Kind::Restore => {
                 amounts("Which shard?", &[1.0, 2.0, 3.0, 4.0], 1.0, "", "")
             }
-            Kind::Partition | Kind::Crash | Kind::Pause | Kind::Restart | Kind::OneWayCut => None,
+            Kind::Partition
+            | Kind::Crash
+            | Kind::Pause
+            | Kind::Restart
+            | Kind::OneWayCut
+            | Kind::Join
+            | Kind::Leave
+            | Kind::Replace => None,
         }
     }
 }
