@@ -203,6 +203,7 @@ fn build_ring(
         read_service: ring.read_service.clone(),
         write_service: ring.write_service.clone(),
         gossip_service: ring.gossip_service.clone(),
+        encryption: ring.encryption.cost(),
     });
     let owners = ring.token_aware.then(|| {
         let keys = 0..traffic.keys.len() as u32;

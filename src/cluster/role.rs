@@ -181,9 +181,15 @@ impl Process for Role {
     }
 
     #[inline]
-    fn service_time(&self, message: &Message, waited: SimDuration, stream: &mut Stream) -> SimDuration {
+    fn service_time(
+        &self,
+        from: NodeId,
+        message: &Message,
+        waited: SimDuration,
+        stream: &mut Stream,
+    ) -> SimDuration {
         match (self, message) {
-            (Role::Ring(node), message) => ring_service(node, message, stream),
+            (Role::Ring(node), message) => ring_service(node, from, message, stream),
             (Role::QueryProxy(proxy), Message::Request(_)) => {
                 proxy.service_time(stream) + encryption(proxy.settings(), message)
             }
@@ -207,11 +213,7 @@ impl Process for Role {
 
 /// Core time for TLS.
 fn encryption(settings: &SqlSettings, message: &Message) -> SimDuration {
-    let cost = &settings.encryption;
-    if cost.per_message == SimDuration::ZERO && cost.per_kilobyte == SimDuration::ZERO {
-        return SimDuration::ZERO;
-    }
-    cost.per_message + cost.per_kilobyte.scaled(f64::from(message.bytes()) / 1_000.0)
+    settings.encryption.of_message(|| message.bytes())
 }
 
 fn on_ring_message(node: &mut RingNode, from: NodeId, message: RingMessage, ctx: &mut Context<Role>) {
@@ -304,18 +306,25 @@ fn on_backup_message(store: &mut BackupStore, from: NodeId, message: SqlMessage,
     }
 }
 
-fn ring_service(node: &RingNode, message: &Message, stream: &mut Stream) -> SimDuration {
+fn ring_service(node: &RingNode, from: NodeId, message: &Message, stream: &mut Stream) -> SimDuration {
     let settings = node.settings();
-    match message {
+    let encryption = &settings.encryption;
+    let service = match message {
         Message::Request(_) => settings.coordinator_service.sample(stream),
         Message::Ring(RingMessage::Write { .. } | RingMessage::Repair { .. } | RingMessage::Hint { .. }) => {
-            settings.write_service.sample(stream)
+            settings.write_service.sample(stream) + encryption.per_io
         }
         Message::Ring(RingMessage::Sync { cells, .. }) => {
-            SimDuration(settings.write_service.sample(stream).0.saturating_mul(cells.len() as u64))
+            let each = settings.write_service.sample(stream) + encryption.per_io;
+            SimDuration(each.0.saturating_mul(cells.len() as u64))
         }
         Message::Ring(RingMessage::Read { .. }) => settings.read_service.sample(stream),
         Message::Ring(RingMessage::Gossip { .. }) => settings.gossip_service.sample(stream),
         _ => SimDuration::ZERO,
+    };
+    // What a coordinator asks of itself crosses no network.
+    if settings.nodes[usize::from(node.index())] == from {
+        return service;
     }
+    service + encryption.of_message(|| message.bytes())
 }

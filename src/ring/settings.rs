@@ -3,7 +3,7 @@
 use super::consistency::ConsistencyLevel;
 use super::membership::MembershipSettings;
 use super::token_ring::TokenRing;
-use crate::engine::{Distribution, NodeId, SimDuration};
+use crate::engine::{Distribution, Encryption, NodeId, SimDuration};
 use crate::workload::keys::KeySpace;
 use std::rc::Rc;
 
@@ -93,4 +93,5 @@ pub struct RingSettings {
     pub read_service: Distribution,
     pub write_service: Distribution,
     pub gossip_service: Distribution,
+    pub encryption: Encryption,
 }

@@ -1,6 +1,8 @@
 //! The part of the scenario file about a gossip-based ring.
 
-use super::schema::{DiskSection, MachineSection, PlacementSection, SyncPolicy, lognormal};
+use super::schema::{
+    DiskSection, EncryptionSection, MachineSection, PlacementSection, SyncPolicy, lognormal,
+};
 use crate::engine::Distribution;
 use serde::{Deserialize, Serialize};
 
@@ -71,6 +73,8 @@ pub struct RingSection {
     pub machine: MachineSection,
     /// Every ring node's disk.
     pub disk: DiskSection,
+    /// Encryption, and what it costs.
+    pub encryption: EncryptionSection,
     /// Core time of a coordinator per request, and per reply that it handles.
     pub coordinator_service: Distribution,
     /// Core time of a replica for a read.
@@ -119,6 +123,7 @@ impl Default for RingSection {
                 storage_gb: 100.0,
             },
             disk: DiskSection::default(),
+            encryption: EncryptionSection::default(),
             coordinator_service: lognormal(0.04, 0.3),
             read_service: lognormal(0.2, 0.4),
             write_service: lognormal(0.12, 0.4),

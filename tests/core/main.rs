@@ -24,6 +24,7 @@ mod queueing;
 mod quorums;
 mod recorded;
 mod resharding;
+mod ring_mechanisms;
 mod ring_scenarios;
 mod scenario_errors;
 mod schema_change;

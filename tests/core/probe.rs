@@ -186,7 +186,7 @@ impl Process for Probe {
         }
     }
 
-    fn service_time(&self, note: &Note, waited: SimDuration, _: &mut Stream) -> SimDuration {
+    fn service_time(&self, _: NodeId, note: &Note, waited: SimDuration, _: &mut Stream) -> SimDuration {
         if waited > note.patience { SimDuration::ZERO } else { note.service }
     }
 }

@@ -72,6 +72,14 @@ fn text_that_is_not_json_is_refused_with_its_place() {
 }
 
 #[test]
+fn what_encryption_costs_has_a_bound_in_both_clusters() {
+    for (cluster, name) in [(0, "sharded_sql"), (1, "gossip_ring")] {
+        let scenario = with(&format!("/clusters/{cluster}/{name}/encryption"), json!({"io_ms": 2_000}));
+        says(&scenario, &[&format!("clusters[{cluster}].{name}.encryption.io_ms"), "2000", "0 to 1000"]);
+    }
+}
+
+#[test]
 fn a_byte_order_mark_is_passed_over() {
     assert!(parse(&format!("\u{feff}{}", base())).is_ok());
 }

@@ -111,7 +111,16 @@ fn draw_scenario(seed: u64) -> Scenario {
     draw_operations(&mut dice, &mut scenario);
     draw_quorums(&mut dice, &mut scenario);
     draw_membership(seed, &mut scenario);
+    draw_storage(seed, &mut scenario);
     scenario
+}
+
+/// How the ring stores and protects what it has; from dice of its own, too.
+fn draw_storage(seed: u64, scenario: &mut Scenario) {
+    let mut dice = Dice(Stream::new(seed, Purpose::Swarm, 3));
+    let ClusterSection::GossipRing(ring) = &mut scenario.clusters[1] else { return };
+    ring.encryption.in_transit = dice.one_in(4);
+    ring.encryption.at_rest = dice.one_in(4);
 }
 
 /// How a ring's coordinators go about it, and what heals replicas.

@@ -13,8 +13,10 @@
 //!
 //! Simplified: a request's coordination costs core time on its way in, replies
 //! cost none. A write is kept in memory and in the commit log, reads never touch
-//! the disk. Nearness is by zone and region, not by measured latency. Left out here:
-//! siblings, counters, compare-and-set, memtables and compaction.
+//! the disk. TLS costs its receiver core time for each message but those to itself,
+//! encryption at rest for each write. Nearness is by zone and region, not by measured
+//! latency. Left out here: siblings, counters, compare-and-set, memtables and
+//! compaction.
 //!
 //! Who is there a node learns by rumour: it knows three others at most, exchanges
 //! digests and what differs with one of them every round, and judges by phi accrual,

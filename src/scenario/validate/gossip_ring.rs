@@ -1,7 +1,7 @@
 //! A gossip-based ring.
 
 use super::Checked;
-use super::clusters::{disk, interval, machine, up_to_another};
+use super::clusters::{disk, encryption, interval, machine, up_to_another};
 use super::range::{between, distribution, positive_up_to, whole};
 use crate::measure::prices::PriceSheet;
 use crate::scenario::error::ScenarioError;
@@ -37,6 +37,7 @@ pub(super) fn check(path: &str, ring: &RingSection, prices: &PriceSheet) -> Chec
     whole(&at("in_flight_max"), ring.in_flight_max, 1, IN_FLIGHT_MAX)?;
     machine(&at("machine"), &ring.machine, prices)?;
     disk(&at("disk"), &ring.disk)?;
+    encryption(&at("encryption"), &ring.encryption)?;
     for (field, times) in [
         ("clock_offset", &ring.clock_offset),
         ("coordinator_service", &ring.coordinator_service),
