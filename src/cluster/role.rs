@@ -218,21 +218,21 @@ fn encryption(settings: &SqlSettings, message: &Message) -> SimDuration {
 
 fn on_ring_message(node: &mut RingNode, from: NodeId, message: RingMessage, ctx: &mut Context<Role>) {
     match message {
-        RingMessage::Write { ticket, key, cell, owner } => {
-            node.on_write(from, ticket, (key, cell), owner, ctx);
+        RingMessage::Write { ticket, key, row, owner } => {
+            node.on_write(from, ticket, (key, &row), owner, ctx);
         }
         RingMessage::WriteAcknowledged { ticket } => node.on_write_acknowledged(from, ticket, ctx),
         RingMessage::Read { ticket, key, is_digest } => node.on_read(from, ticket, key, is_digest, ctx),
-        RingMessage::ReadReply { ticket, cell, is_digest } => {
-            node.on_read_reply(from, ticket, cell, is_digest, ctx);
+        RingMessage::ReadReply { ticket, row, is_digest } => {
+            node.on_read_reply(from, ticket, &row, is_digest, ctx);
         }
-        RingMessage::Repair { key, cell, ticket } => node.on_repair(from, (key, cell), ticket, ctx),
+        RingMessage::Repair { key, row, ticket } => node.on_repair(from, (key, &row), ticket, ctx),
         RingMessage::RepairAcknowledged { ticket } => node.on_repaired(from, ticket, ctx),
-        RingMessage::Hint { key, cell } => node.on_hint(from, key, cell, ctx),
-        RingMessage::HintStored { key, version } => node.on_hint_stored(from, key, version, ctx),
+        RingMessage::Hint { key, row } => node.on_hint(from, key, &row, ctx),
+        RingMessage::HintStored { key, stamp } => node.on_hint_stored(from, key, stamp, ctx),
         RingMessage::TreeRequest => node.on_tree_request(from, ctx),
         RingMessage::Tree { leaves } => node.on_tree(from, leaves, ctx),
-        RingMessage::Sync { leaves, cells } => node.on_sync(from, leaves, &cells, ctx),
+        RingMessage::Sync { leaves, rows } => node.on_sync(from, leaves, &rows, ctx),
         RingMessage::Gossip { message, .. } => node.on_gossip(from, &message, ctx),
     }
 }
@@ -314,9 +314,9 @@ fn ring_service(node: &RingNode, from: NodeId, message: &Message, stream: &mut S
         Message::Ring(RingMessage::Write { .. } | RingMessage::Repair { .. } | RingMessage::Hint { .. }) => {
             settings.write_service.sample(stream) + encryption.per_io
         }
-        Message::Ring(RingMessage::Sync { cells, .. }) => {
+        Message::Ring(RingMessage::Sync { rows, .. }) => {
             let each = settings.write_service.sample(stream) + encryption.per_io;
-            SimDuration(each.0.saturating_mul(cells.len() as u64))
+            SimDuration(each.0.saturating_mul(rows.len() as u64))
         }
         Message::Ring(RingMessage::Read { .. }) => settings.read_service.sample(stream),
         Message::Ring(RingMessage::Gossip { .. }) => settings.gossip_service.sample(stream),

@@ -371,7 +371,7 @@ impl ClusterRun {
             return Some(ring.cell(key).content);
         }
         match body.disk().image() {
-            Image::Ring(disk) => disk.cells.get(key as usize).map(|cell| cell.content),
+            Image::Ring(disk) => disk.rows.get(key as usize).map(|row| row.shown().content),
             _ => None,
         }
     }

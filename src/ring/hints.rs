@@ -2,10 +2,11 @@
 //!
 //! Dynamo's hinted handoff (SOSP 2007, section 4.6) and Cassandra's (4.1): a write
 //! that a replica misses is kept elsewhere, for a window of time, and delivered
-//! at a limited rate when it is back. Of several writes to a key the newest is kept.
+//! at a limited rate when it is back. Several writes to a key are kept merged.
 
+use super::row::Row;
 use crate::engine::{PagedVec, SimDuration, SimTime};
-use crate::workload::operation::{Cell, KeyId};
+use crate::workload::operation::KeyId;
 use std::collections::VecDeque;
 
 /// Keys with hints for one replica at most.
@@ -14,7 +15,7 @@ pub const HINTS_MAX: usize = 65_536;
 /// What is kept for one replica.
 #[derive(Clone, Default)]
 struct Kept {
-    cells: PagedVec<Cell>,
+    rows: PagedVec<Row>,
     /// Keys with a hint, in the order in which they came.
     keys: VecDeque<KeyId>,
     /// When the first was kept.
@@ -46,7 +47,7 @@ impl Hints {
     }
 
     /// Keeps a write for a replica; false if the window is over or there are too many.
-    pub fn keep(&mut self, owner: u16, key: KeyId, cell: Cell, now: SimTime, window: SimDuration) -> bool {
+    pub fn keep(&mut self, owner: u16, key: KeyId, row: &Row, now: SimTime, window: SimDuration) -> bool {
         let kept = &mut self.kept[usize::from(owner)];
         if kept.keys.is_empty() {
             kept.since = now;
@@ -54,37 +55,36 @@ impl Hints {
         if now.since(kept.since) > window {
             return false;
         }
-        self.put(owner, key, cell)
+        self.put(owner, key, row)
     }
 
     /// Puts a hint in its place, whenever it was kept.
-    pub fn put(&mut self, owner: u16, key: KeyId, cell: Cell) -> bool {
+    pub fn put(&mut self, owner: u16, key: KeyId, row: &Row) -> bool {
         if self.kept.len() <= usize::from(owner) {
             self.kept.resize(usize::from(owner) + 1, Kept::default());
         }
         let kept = &mut self.kept[usize::from(owner)];
-        kept.cells.extend_to(key as usize + 1, Cell::default());
-        let Some(place) = kept.cells.get_mut(key as usize) else {
+        kept.rows.extend_to(key as usize + 1, Row::default());
+        let Some(place) = kept.rows.get_mut(key as usize) else {
             return false;
         };
-        if place.content.version == 0 {
+        if place.is_empty() {
             if kept.keys.len() >= HINTS_MAX {
                 return false;
             }
             kept.keys.push_back(key);
             self.count += 1;
         }
-        if cell.content.is_newer_than(&place.content) {
-            *place = cell;
-        }
+        place.merge(row);
         true
     }
 
-    /// The newest version of a key that is kept for anybody.
-    pub fn newest(&self, key: KeyId) -> Cell {
-        let cells = self.kept.iter().filter(|kept| !kept.keys.is_empty());
-        let cells = cells.filter_map(|kept| kept.cells.get(key as usize).copied());
-        cells.max_by_key(|cell| (cell.content.version, cell.content.value)).unwrap_or_default()
+    /// Adds what is kept of a key for anybody.
+    pub fn merge_into(&self, key: KeyId, row: &mut Row) {
+        let kept = self.kept.iter().filter(|kept| !kept.keys.is_empty());
+        for other in kept.filter_map(|kept| kept.rows.get(key as usize)) {
+            row.merge(other);
+        }
     }
 
     /// Those for a replica that are to be sent now, so many at most; nothing while others are on their way.
@@ -94,7 +94,7 @@ impl Hints {
         now: SimTime,
         again_after: SimDuration,
         count: usize,
-    ) -> Vec<(KeyId, Cell)> {
+    ) -> Vec<(KeyId, Row)> {
         let kept = &mut self.kept[usize::from(owner)];
         if kept.on_their_way > 0 && now.since(kept.sent) < again_after {
             return Vec::new();
@@ -102,25 +102,25 @@ impl Hints {
         kept.on_their_way = count.min(kept.keys.len());
         kept.sent = now;
         let keys = kept.keys.iter().take(kept.on_their_way);
-        keys.map(|key| (*key, kept.cells.get(*key as usize).copied().unwrap_or_default())).collect()
+        keys.map(|key| (*key, kept.rows.get(*key as usize).cloned().unwrap_or_default())).collect()
     }
 
-    /// A replica has a version that was kept for it: whether it is gone from here.
-    pub fn delivered(&mut self, owner: u16, key: KeyId, version: u64) -> bool {
+    /// A replica has the row with this stamp that was kept for it: whether it is gone from here.
+    pub fn delivered(&mut self, owner: u16, key: KeyId, stamp: u64) -> bool {
         let Some(kept) = self.kept.get_mut(usize::from(owner)) else {
             return false;
         };
         let Some(place) = kept.keys.iter().position(|other| *other == key) else {
             return false;
         };
-        let Some(cell) = kept.cells.get_mut(key as usize) else {
+        let Some(row) = kept.rows.get_mut(key as usize) else {
             return false;
         };
-        if cell.content.version > version {
-            // A newer one came meanwhile.
+        if row.stamp() != stamp {
+            // Another write came meanwhile.
             return false;
         }
-        *cell = Cell::default();
+        *row = Row::default();
         kept.keys.remove(place);
         kept.on_their_way = kept.on_their_way.saturating_sub(usize::from(place < kept.on_their_way));
         self.count -= 1;

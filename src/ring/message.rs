@@ -3,8 +3,9 @@
 use super::gossip_message::GossipMessage;
 use super::hints::Hints;
 use super::membership::MembershipTimer;
+use super::row::Row;
 use crate::engine::{DiskImage, NodeId, PagedVec, Process, Ticket, Transport};
-use crate::workload::operation::{Cell, HEADER_BYTES, KeyId, Request, Response};
+use crate::workload::operation::{HEADER_BYTES, KeyId, Request, Response};
 use std::rc::Rc;
 
 /// A message between two ring nodes.
@@ -14,7 +15,7 @@ pub enum RingMessage {
     Write {
         ticket: Ticket,
         key: KeyId,
-        cell: Cell,
+        row: Row,
         /// The replica that it is kept for, if the receiver stands in for one.
         owner: Option<u16>,
     },
@@ -29,13 +30,13 @@ pub enum RingMessage {
     /// The content, or a digest of it.
     ReadReply {
         ticket: Ticket,
-        cell: Cell,
+        row: Row,
         is_digest: bool,
     },
-    /// A newer version for a replica that showed an older one; acknowledged if the read waits for it.
+    /// What a replica lacked in its answer; acknowledged if the read waits for it.
     Repair {
         key: KeyId,
-        cell: Cell,
+        row: Row,
         ticket: Option<Ticket>,
     },
     RepairAcknowledged {
@@ -44,11 +45,12 @@ pub enum RingMessage {
     /// A write that was kept for the receiver.
     Hint {
         key: KeyId,
-        cell: Cell,
+        row: Row,
     },
+    /// The one with this stamp.
     HintStored {
         key: KeyId,
-        version: u64,
+        stamp: u64,
     },
     /// Hash what we share, and send me the leaves of the tree.
     TreeRequest,
@@ -58,7 +60,7 @@ pub enum RingMessage {
     /// What the sender has in some leaves; it wants what the receiver has of them, if it names them.
     Sync {
         leaves: Option<Rc<Vec<u32>>>,
-        cells: Rc<Vec<(KeyId, Cell)>>,
+        rows: Rc<Vec<(KeyId, Row)>>,
     },
     /// About who is there; the state of a node that comes along has so many bytes.
     Gossip {
@@ -108,18 +110,18 @@ impl RingMessage {
     pub fn bytes(&self) -> u32 {
         HEADER_BYTES
             + match self {
-                RingMessage::Write { cell, .. }
-                | RingMessage::Repair { cell, .. }
-                | RingMessage::Hint { cell, .. } => 40 + cell.bytes,
+                RingMessage::Write { row, .. }
+                | RingMessage::Repair { row, .. }
+                | RingMessage::Hint { row, .. } => 40 + row.bytes(),
                 RingMessage::ReadReply { is_digest: true, .. } => DIGEST_BYTES,
-                RingMessage::ReadReply { cell, .. } => 30 + cell.bytes,
+                RingMessage::ReadReply { row, .. } => 30 + row.bytes(),
                 RingMessage::WriteAcknowledged { .. }
                 | RingMessage::RepairAcknowledged { .. }
                 | RingMessage::HintStored { .. }
                 | RingMessage::TreeRequest => 10,
                 RingMessage::Tree { leaves } => (leaves.len() as u32).saturating_mul(LEAF_BYTES),
-                RingMessage::Sync { cells, .. } => {
-                    cells.iter().fold(0_u32, |sum, (_, cell)| sum.saturating_add(28 + cell.bytes))
+                RingMessage::Sync { rows, .. } => {
+                    rows.iter().fold(0_u32, |sum, (_, row)| sum.saturating_add(28 + row.bytes()))
                 }
                 RingMessage::Read { .. } => 20,
                 RingMessage::Gossip { message, state_bytes } => message.bytes(*state_bytes),
@@ -205,36 +207,36 @@ pub enum RingToken {
 }
 
 /// A record of the commit log.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct RingRecord {
     pub key: KeyId,
     pub content: Content,
 }
 
 /// What a record says of a key.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Content {
-    Cell(Cell),
-    /// The tombstone of this version is dropped.
+    Row(Row),
+    /// The tombstone with this stamp is dropped.
     Purged {
-        version: u64,
+        stamp: u64,
     },
     /// A write is kept for a replica.
     Hint {
         owner: u16,
-        cell: Cell,
+        row: Row,
     },
     /// It has it.
     HintDone {
         owner: u16,
-        version: u64,
+        stamp: u64,
     },
 }
 
-/// What a ring node finds on its disk: the newest version of each key that was synced, and its hints.
+/// What a ring node finds on its disk: all that was synced of each key, and its hints.
 #[derive(Clone, Default)]
 pub struct RingDisk {
-    pub cells: PagedVec<Cell>,
+    pub rows: PagedVec<Row>,
     pub hints: Option<Hints>,
 }
 
@@ -243,19 +245,18 @@ impl DiskImage for RingDisk {
 
     fn apply(&mut self, record: RingRecord) {
         let key = record.key as usize;
-        self.cells.extend_to(key + 1, Cell::default());
-        let kept = self.cells.get_mut(key).expect("the table was just extended");
+        self.rows.extend_to(key + 1, Row::default());
+        let kept = self.rows.get_mut(key).expect("the table was just extended");
         match record.content {
-            Content::Cell(cell) if cell.content.is_newer_than(&kept.content) => *kept = cell,
-            Content::Cell(_) => {}
-            Content::Purged { version } if kept.content.version == version => *kept = Cell::default(),
+            Content::Row(row) => kept.merge(&row),
+            Content::Purged { stamp } if kept.stamp() == stamp => *kept = Row::default(),
             Content::Purged { .. } => {}
-            Content::Hint { owner, cell } => {
-                self.hints.get_or_insert_with(Hints::default).put(owner, record.key, cell);
+            Content::Hint { owner, row } => {
+                self.hints.get_or_insert_with(Hints::default).put(owner, record.key, &row);
             }
-            Content::HintDone { owner, version } => {
+            Content::HintDone { owner, stamp } => {
                 if let Some(hints) = &mut self.hints {
-                    hints.delivered(owner, record.key, version);
+                    hints.delivered(owner, record.key, stamp);
                 }
             }
         }

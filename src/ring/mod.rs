@@ -1,13 +1,14 @@
 //! The gossip-based ring.
 //!
 //! [`token_ring`] says where a key is, [`ring_node`] coordinates
-//! (by [`consistency`], with [`speculation`]), stores and keeps [`hints`];
+//! (by [`consistency`], with [`speculation`]), stores [`row`]s (registers, [`siblings`] or a [`counter`]) and keeps [`hints`];
 //! [`membership`] says who is there: by [`gossip`] of [`rumour`]s over an [`overlay`],
 //! judged by a [`failure_detector`]; [`message`] is what they say to each other,
 //! [`settings`] what they are set up with.
 
 pub mod broadcasts;
 pub mod consistency;
+pub mod counter;
 pub mod failure_detector;
 pub mod gossip;
 pub mod gossip_message;
@@ -16,7 +17,9 @@ pub mod membership;
 pub mod message;
 pub mod overlay;
 pub mod ring_node;
+pub mod row;
 pub mod rumour;
 pub mod settings;
+pub mod siblings;
 pub mod speculation;
 pub mod token_ring;

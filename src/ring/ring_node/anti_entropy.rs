@@ -3,10 +3,10 @@
 //! Dynamo (SOSP 2007, section 4.7) and Cassandra's full repair (4.1): at an interval
 //! a node asks one replica with which it shares keys for a tree of hashes over
 //! them; both build theirs, which takes core time for every key; the leaves that
-//! differ are exchanged, and each keeps what is newer.
+//! differ are exchanged, and each merges what it gets.
 //!
 //! ```text
-//! TreeRequest ─► both hash their keys ─► Tree ─► leaves that differ: Sync, cells both ways
+//! TreeRequest ─► both hash their keys ─► Tree ─► leaves that differ: Sync, rows both ways
 //! ```
 //!
 //! Simplified: one tree for all keys that two nodes share, sent as its leaves; a
@@ -16,7 +16,8 @@ use super::RingNode;
 use crate::engine::random::mix;
 use crate::engine::{Context, NodeId, SimDuration};
 use crate::ring::message::{RingEvent, RingHost, RingMessage, RingTimer, RingToken};
-use crate::workload::operation::{Cell, KeyId};
+use crate::ring::row::Row;
+use crate::workload::operation::KeyId;
 use std::rc::Rc;
 
 /// A session that got no answer is given up after this.
@@ -88,12 +89,11 @@ impl RingNode {
     fn leaves(&self, peer: u16, depth: u32) -> Rc<Vec<u64>> {
         let mut leaves = vec![0; 1 << depth];
         for key in 0..self.settings.keys.len() as KeyId {
-            let cell = self.cell(key);
-            if cell.content.version > 0 && self.is_shared(key, peer) {
+            let row = self.row(key);
+            if !row.is_empty() && self.is_shared(key, peer) {
                 let leaf = self.leaf_of(key, depth);
                 // The order of keys in a leaf does not matter.
-                leaves[leaf] ^=
-                    mix(u64::from(key) ^ mix(cell.content.version ^ cell.content.value.rotate_left(32)));
+                leaves[leaf] ^= mix(u64::from(key) ^ row.hash());
             }
         }
         Rc::new(leaves)
@@ -137,14 +137,14 @@ impl RingNode {
             .map(|(leaf, _)| leaf as u32)
             .collect();
         if !differing.is_empty() {
-            let cells = self.cells_of(peer, &differing);
+            let rows = self.rows_of(peer, &differing);
             ctx.output(RingEvent::TreesDiffered { node: ctx.id(), peer, leaves: differing.len() as u32 });
-            ctx.send(peer, RingMessage::Sync { leaves: Some(Rc::new(differing)), cells });
+            ctx.send(peer, RingMessage::Sync { leaves: Some(Rc::new(differing)), rows });
         }
     }
 
     /// What it has in some leaves of the tree that it shares with a peer.
-    fn cells_of(&self, peer: NodeId, leaves: &[u32]) -> Rc<Vec<(KeyId, Cell)>> {
+    fn rows_of(&self, peer: NodeId, leaves: &[u32]) -> Rc<Vec<(KeyId, Row)>> {
         let (Some(node), Some(anti_entropy)) = (self.member(peer), &self.settings.anti_entropy) else {
             return Rc::default();
         };
@@ -152,25 +152,25 @@ impl RingNode {
             |key: KeyId| leaves.binary_search(&(self.leaf_of(key, anti_entropy.depth) as u32)).is_ok();
         let keys =
             (0..self.settings.keys.len() as KeyId).filter(|key| is_in(*key) && self.is_shared(*key, node));
-        Rc::new(keys.map(|key| (key, self.cell(key))).filter(|(_, cell)| cell.content.version > 0).collect())
+        Rc::new(keys.map(|key| (key, self.row(key).clone())).filter(|(_, row)| !row.is_empty()).collect())
     }
 
-    /// Cells that a peer has; with leaves, it wants what is here of them.
+    /// Rows that a peer has; with leaves, it wants what is here of them.
     pub fn on_sync<P: RingHost>(
         &mut self,
         from: NodeId,
         leaves: Option<Rc<Vec<u32>>>,
-        cells: &[(KeyId, Cell)],
+        rows: &[(KeyId, Row)],
         ctx: &mut Context<P>,
     ) {
-        let own = leaves.map(|leaves| self.cells_of(from, &leaves));
-        for (key, cell) in cells {
-            if cell.content.is_newer_than(&self.cell(*key).content) {
-                self.store(*key, *cell, ctx);
+        let own = leaves.map(|leaves| self.rows_of(from, &leaves));
+        for (key, row) in rows {
+            if self.row(*key).lacks(row) {
+                self.store(*key, row, ctx);
             }
         }
-        if let Some(cells) = own {
-            ctx.send(from, RingMessage::Sync { leaves: None, cells });
+        if let Some(rows) = own {
+            ctx.send(from, RingMessage::Sync { leaves: None, rows });
         }
     }
 }

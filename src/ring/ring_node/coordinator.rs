@@ -10,6 +10,7 @@ use super::RingNode;
 use crate::engine::{Context, NodeId, Ticket};
 use crate::ring::consistency::{ConsistencyLevel, Requirement};
 use crate::ring::message::{RingEvent, RingHost, RingMessage, RingTimer};
+use crate::ring::row::Row;
 use crate::ring::settings::{Asked, ReadRepair, RingSettings};
 use crate::ring::token_ring::REPLICAS_MAX;
 use crate::workload::operation::{Cause, Cell, KeyId, OperationId, Request, Response, Versioned};
@@ -22,9 +23,9 @@ pub(super) struct Coordinated {
     id: OperationId,
     key: KeyId,
     is_write: bool,
-    /// The newest version seen, or the one being written.
-    newest: Cell,
-    /// Only its version is known: it came as a digest.
+    /// What was seen, merged, or what is being written.
+    row: Row,
+    /// Not all of it is known: some came as a digest.
     is_digest: bool,
     requirement: Requirement,
     asked: u16,
@@ -36,8 +37,8 @@ pub(super) struct Coordinated {
     asks_again: bool,
     /// Who was asked for each place: the replica, or who stands in for it.
     nodes: [u16; REPLICAS_MAX],
-    /// What each showed, of a read.
-    versions: [u64; REPLICAS_MAX],
+    /// The stamp of what each showed, of a read.
+    stamps: [u64; REPLICAS_MAX],
     /// On this node's clock, in nanoseconds.
     begun: u64,
 }
@@ -82,13 +83,13 @@ impl RingNode {
             Asked::Nearest => self.nearest(reachable, &nodes, requirement, replicas),
             Asked::Drawn => self.drawn(reachable, requirement, replicas, ctx),
         };
-        let newest = if is_write { self.new_cell(&request, ctx) } else { Cell::default() };
+        let row = if is_write { self.new_row(&request, ctx) } else { Row::default() };
         let coordinated = Coordinated {
             client,
             id: request.id,
             key: request.key,
             is_write,
-            newest,
+            row: row.clone(),
             is_digest: false,
             requirement,
             asked,
@@ -97,7 +98,7 @@ impl RingNode {
             responded: false,
             asks_again: false,
             nodes,
-            versions: [0; REPLICAS_MAX],
+            stamps: [0; REPLICAS_MAX],
             begun: ctx.monotonic().0,
         };
         let Ok(ticket) = self.pending.insert(ctx.monotonic(), coordinated) else {
@@ -108,7 +109,7 @@ impl RingNode {
             ctx.set_timer_at(at, RingTimer::TimeOut);
         }
         if is_write {
-            self.send_writes(ticket, request.key, newest, replicas, (asked, &nodes), ctx);
+            self.send_writes(ticket, request.key, &row, replicas, (asked, &nodes), ctx);
         } else {
             self.send_reads(ticket, request.key, (asked, &nodes), ctx);
             self.arm_speculation(ticket, ctx);
@@ -201,7 +202,7 @@ impl RingNode {
         &mut self,
         ticket: Ticket,
         key: KeyId,
-        cell: Cell,
+        row: &Row,
         replicas: &[u16],
         (asked, nodes): (u16, &[u16; REPLICAS_MAX]),
         ctx: &mut Context<P>,
@@ -209,14 +210,14 @@ impl RingNode {
         for (place, replica) in replicas.iter().enumerate() {
             let node = nodes[place];
             if node == NOBODY {
-                self.keep_hint(*replica, key, cell, ctx);
+                self.keep_hint(*replica, key, row, ctx);
             }
             if asked >> place & 1 == 0 {
                 continue;
             }
             let owner = (node != *replica).then_some(*replica);
             let to = self.settings.nodes[usize::from(node)];
-            ctx.send(to, RingMessage::Write { ticket, key, cell, owner });
+            ctx.send(to, RingMessage::Write { ticket, key, row: row.clone(), owner });
         }
     }
 
@@ -237,14 +238,14 @@ impl RingNode {
     }
 
     /// A version by this node's wall clock in microseconds, never twice the same.
-    fn new_cell<P: RingHost>(&mut self, request: &Request, ctx: &mut Context<P>) -> Cell {
+    fn new_row<P: RingHost>(&mut self, request: &Request, ctx: &mut Context<P>) -> Row {
         self.last_timestamp = (ctx.local_time() / 1_000).max(self.last_timestamp + 1);
         let content = Versioned { value: request.id.0, version: self.last_timestamp };
-        if request.is_delete() {
+        Row::Register(if request.is_delete() {
             Cell::tombstone(content)
         } else {
             Cell { content, bytes: request.bytes, count: 0 }
-        }
+        })
     }
 
     pub fn on_write_acknowledged<P: RingHost>(&mut self, from: NodeId, ticket: Ticket, ctx: &mut Context<P>) {
@@ -262,7 +263,7 @@ impl RingNode {
             coordinated.requirement.is_met(coordinated.answered, data_centres(&settings, replicas));
         if is_enough && !coordinated.responded {
             coordinated.responded = true;
-            ctx.send(coordinated.client, Response::ok(coordinated.id, coordinated.newest.content, 0));
+            ctx.send(coordinated.client, Response::ok(coordinated.id, coordinated.row.shown().content, 0));
         }
         if coordinated.answered == coordinated.asked {
             self.pending.remove(ticket);
@@ -273,7 +274,7 @@ impl RingNode {
         &mut self,
         from: NodeId,
         ticket: Ticket,
-        cell: Cell,
+        row: &Row,
         is_digest: bool,
         ctx: &mut Context<P>,
     ) {
@@ -288,13 +289,12 @@ impl RingNode {
         if read.asks_again && is_digest || read.answered >> place & 1 == 1 {
             return;
         }
-        read.versions[place] = cell.content.version;
+        read.stamps[place] = row.stamp();
         read.answered |= 1 << place;
-        if cell.content.is_newer_than(&read.newest.content) {
-            read.newest = cell;
+        if read.row.lacks(row) {
+            read.row.merge(row);
             read.is_digest = is_digest;
-        } else if cell.content == read.newest.content && !is_digest {
-            read.newest = cell;
+        } else if !is_digest && row.stamp() == read.row.stamp() {
             read.is_digest = false;
         }
         let replicas = settings.ring.replicas(settings.keys.token(read.key));
@@ -311,9 +311,9 @@ impl RingNode {
         let Some(read) = self.pending.get_mut(ticket) else {
             return;
         };
-        let newest = read.newest.content.version;
+        let whole = read.row.stamp();
         let behind: u16 =
-            bits(read.answered).filter(|place| read.versions[*place] < newest).map(|place| 1 << place).sum();
+            bits(read.answered).filter(|place| read.stamps[*place] != whole).map(|place| 1 << place).sum();
         if self.settings.digest_reads && !read.asks_again && (behind != 0 || read.is_digest) {
             // Digests say that they differ and not in what: everybody again, with data.
             read.asks_again = true;
@@ -328,11 +328,11 @@ impl RingNode {
         }
         if mode == ReadRepair::Blocking && behind != 0 {
             read.repairing = behind;
-            let (key, cell, nodes) = (read.key, read.newest, read.nodes);
+            let (key, row, nodes) = (read.key, read.row.clone(), read.nodes);
             let replicas = behind.count_ones() as u8;
             for place in bits(behind) {
                 let to = self.settings.nodes[usize::from(nodes[place])];
-                ctx.send(to, RingMessage::Repair { key, cell, ticket: Some(ticket) });
+                ctx.send(to, RingMessage::Repair { key, row: row.clone(), ticket: Some(ticket) });
             }
             ctx.output(RingEvent::Repaired { node: ctx.id(), key, replicas });
             return;
@@ -345,7 +345,7 @@ impl RingNode {
             return;
         };
         read.responded = true;
-        let Cell { content, bytes, .. } = read.newest;
+        let Cell { content, bytes, .. } = read.row.shown();
         ctx.send(read.client, Response::ok(read.id, content, bytes));
         let took = ctx.monotonic().0.saturating_sub(read.begun);
         self.speculation.took(took);
@@ -362,7 +362,7 @@ impl RingNode {
         };
         let was_repairing = read.repairing != 0;
         read.repairing &= !(1 << place);
-        read.versions[place] = read.newest.content.version;
+        read.stamps[place] = read.row.stamp();
         if was_repairing && read.repairing == 0 {
             self.respond_to_read(ticket, ctx);
             self.finish_read(ticket, ctx);
@@ -379,17 +379,17 @@ impl RingNode {
         }
     }
 
-    /// Brings replicas that showed an older version up to date.
+    /// Brings replicas that lacked something up to date.
     fn repair<P: RingHost>(&self, read: &Coordinated, ctx: &mut Context<P>) {
         if self.settings.read_repair == ReadRepair::None || read.is_write || read.is_digest {
             return;
         }
-        let newest = read.newest.content.version;
+        let whole = read.row.stamp();
         let mut behind = 0;
-        for place in bits(read.answered).filter(|place| read.versions[*place] < newest) {
+        for place in bits(read.answered).filter(|place| read.stamps[*place] != whole) {
             behind += 1;
             let to = self.settings.nodes[usize::from(read.nodes[place])];
-            ctx.send(to, RingMessage::Repair { key: read.key, cell: read.newest, ticket: None });
+            ctx.send(to, RingMessage::Repair { key: read.key, row: read.row.clone(), ticket: None });
         }
         if behind > 0 {
             ctx.output(RingEvent::Repaired { node: ctx.id(), key: read.key, replicas: behind });
@@ -449,7 +449,7 @@ impl RingNode {
         let settings = Rc::clone(&self.settings);
         let replicas = settings.ring.replicas(settings.keys.token(write.key));
         for place in bits(write.asked & !write.answered) {
-            self.keep_hint(replicas[place], write.key, write.newest, ctx);
+            self.keep_hint(replicas[place], write.key, &write.row, ctx);
         }
     }
 }

@@ -4,7 +4,8 @@ use super::RingNode;
 use crate::engine::disk::UNSYNCED_RECORDS_MAX;
 use crate::engine::{Context, NodeId, SimDuration};
 use crate::ring::message::{Content, RingEvent, RingHost, RingMessage, RingRecord, RingTimer};
-use crate::workload::operation::{Cell, KeyId};
+use crate::ring::row::Row;
+use crate::workload::operation::KeyId;
 
 /// How often hints are delivered, and what is not acknowledged after this is sent again.
 const DELIVER_EVERY: SimDuration = SimDuration::from_ms(100);
@@ -16,7 +17,7 @@ impl RingNode {
         &mut self,
         owner: u16,
         key: KeyId,
-        cell: Cell,
+        row: &Row,
         ctx: &mut Context<P>,
     ) -> bool {
         let Some(handoff) = self.settings.hinted_handoff else {
@@ -25,10 +26,10 @@ impl RingNode {
         if owner == self.index || ctx.disk_backlog() > UNSYNCED_RECORDS_MAX / 2 {
             return false;
         }
-        if !self.hints.keep(owner, key, cell, ctx.monotonic(), handoff.window) {
+        if !self.hints.keep(owner, key, row, ctx.monotonic(), handoff.window) {
             return false;
         }
-        ctx.disk_append(RingRecord { key, content: Content::Hint { owner, cell } });
+        ctx.disk_append(RingRecord { key, content: Content::Hint { owner, row: row.clone() } });
         self.arm_handoff(ctx);
         true
     }
@@ -50,17 +51,17 @@ impl RingNode {
         let owners: Vec<u16> = self.hints.owners().map(|(owner, _)| owner).collect();
         for owner in owners.into_iter().filter(|owner| self.gossip.believes_alive(*owner)) {
             let to = self.settings.nodes[usize::from(owner)];
-            for (key, cell) in self.hints.next(owner, ctx.monotonic(), AGAIN_AFTER, per_tick) {
-                ctx.send(to, RingMessage::Hint { key, cell });
+            for (key, row) in self.hints.next(owner, ctx.monotonic(), AGAIN_AFTER, per_tick) {
+                ctx.send(to, RingMessage::Hint { key, row });
             }
         }
         self.arm_handoff(ctx);
     }
 
     /// A write that another node kept for this one.
-    pub fn on_hint<P: RingHost>(&mut self, from: NodeId, key: KeyId, cell: Cell, ctx: &mut Context<P>) {
-        if self.store(key, cell, ctx) {
-            ctx.send(from, RingMessage::HintStored { key, version: cell.content.version });
+    pub fn on_hint<P: RingHost>(&mut self, from: NodeId, key: KeyId, row: &Row, ctx: &mut Context<P>) {
+        if self.store(key, row, ctx) {
+            ctx.send(from, RingMessage::HintStored { key, stamp: row.stamp() });
         }
     }
 
@@ -68,14 +69,14 @@ impl RingNode {
         &mut self,
         from: NodeId,
         key: KeyId,
-        version: u64,
+        stamp: u64,
         ctx: &mut Context<P>,
     ) {
         let Some(owner) = self.member(from) else {
             return;
         };
-        if self.hints.delivered(owner, key, version) {
-            ctx.disk_append(RingRecord { key, content: Content::HintDone { owner, version } });
+        if self.hints.delivered(owner, key, stamp) {
+            ctx.disk_append(RingRecord { key, content: Content::HintDone { owner, stamp } });
             if self.hints.owners().all(|(other, _)| other != owner) {
                 ctx.output(RingEvent::HandedOff { node: ctx.id(), peer: from });
             }

@@ -31,6 +31,7 @@ mod replica;
 use super::hints::Hints;
 use super::membership::{Action, Membership};
 use super::message::{RingDisk, RingHost, RingTimer};
+use super::row::Row;
 use super::settings::{CommitLogSync, RingSettings};
 use super::speculation::Speculation;
 use crate::engine::{Context, NodeId, PagedVec, PendingTable};
@@ -45,7 +46,7 @@ pub struct RingNode {
     settings: Rc<RingSettings>,
     /// Place in the ring's list of nodes.
     index: u16,
-    cells: PagedVec<Cell>,
+    rows: PagedVec<Row>,
     pending: PendingTable<Coordinated>,
     gossip: Membership,
     /// What its membership wants done; empty between events.
@@ -64,7 +65,7 @@ pub struct RingNode {
 impl RingNode {
     pub fn new(settings: Rc<RingSettings>, index: u16) -> RingNode {
         RingNode {
-            cells: PagedVec::filled(Cell::default(), settings.keys.len()),
+            rows: PagedVec::filled(Row::default(), settings.keys.len()),
             pending: PendingTable::new(settings.request_timeout, settings.in_flight_max),
             gossip: Membership::new(Rc::clone(&settings.membership), index),
             actions: Vec::new(),
@@ -112,13 +113,18 @@ impl RingNode {
     }
 
     /// What it holds of a key.
+    pub fn row(&self, key: KeyId) -> &Row {
+        self.rows.get(key as usize).expect("a key of the key space")
+    }
+
+    /// What it would show of a key.
     pub fn cell(&self, key: KeyId) -> Cell {
-        self.cells.get(key as usize).copied().unwrap_or_default()
+        self.row(key).shown()
     }
 
     pub fn on_start<P: RingHost>(&mut self, disk: &RingDisk, ctx: &mut Context<P>) {
-        self.cells = disk.cells.clone();
-        self.cells.extend_to(self.settings.keys.len(), Cell::default());
+        self.rows = disk.rows.clone();
+        self.rows.extend_to(self.settings.keys.len(), Row::default());
         self.hints = disk.hints.clone().unwrap_or_default();
         self.hints.restarted(self.settings.nodes.len(), ctx.monotonic());
         self.arm_handoff(ctx);

@@ -1,11 +1,12 @@
-//! A ring node as replica: keeps the newest version of each key, in memory and in its commit log.
+//! A ring node as replica: keeps what it hears of each key, merged, in memory and in its commit log.
 
 use super::RingNode;
 use crate::engine::disk::UNSYNCED_RECORDS_MAX;
 use crate::engine::{Context, NodeId, SimDuration, Ticket};
 use crate::ring::message::{Content, RingEvent, RingHost, RingMessage, RingRecord, RingTimer, RingToken};
+use crate::ring::row::Row;
 use crate::ring::settings::CommitLogSync;
-use crate::workload::operation::{Cell, KeyId};
+use crate::workload::operation::KeyId;
 
 /// Keys looked at in one go for tombstones that may be dropped.
 const PURGED_AT_ONCE: usize = 4_096;
@@ -17,13 +18,13 @@ impl RingNode {
         &mut self,
         coordinator: NodeId,
         ticket: Ticket,
-        (key, cell): (KeyId, Cell),
+        (key, row): (KeyId, &Row),
         owner: Option<u16>,
         ctx: &mut Context<P>,
     ) {
         let is_kept = match owner {
-            None => self.store(key, cell, ctx),
-            Some(owner) => self.keep_hint(owner, key, cell, ctx),
+            None => self.store(key, row, ctx),
+            Some(owner) => self.keep_hint(owner, key, row, ctx),
         };
         if is_kept {
             self.acknowledge(RingToken::Written { coordinator, ticket }, ctx);
@@ -38,16 +39,13 @@ impl RingNode {
         }
     }
 
-    /// Keeps a version if it is the newest; false if the commit log can take no more.
-    pub(super) fn store<P: RingHost>(&mut self, key: KeyId, cell: Cell, ctx: &mut Context<P>) -> bool {
+    /// Takes in what another node has of a key; false if the commit log can take no more.
+    pub(super) fn store<P: RingHost>(&mut self, key: KeyId, row: &Row, ctx: &mut Context<P>) -> bool {
         if ctx.disk_backlog() > UNSYNCED_RECORDS_MAX / 2 {
             return false;
         }
-        let kept = self.cells.get_mut(key as usize).expect("a key of the key space");
-        if cell.content.is_newer_than(&kept.content) {
-            *kept = cell;
-        }
-        ctx.disk_append(RingRecord { key, content: Content::Cell(cell) });
+        self.rows.get_mut(key as usize).expect("a key of the key space").merge(row);
+        ctx.disk_append(RingRecord { key, content: Content::Row(row.clone()) });
         true
     }
 
@@ -59,25 +57,22 @@ impl RingNode {
         is_digest: bool,
         ctx: &mut Context<P>,
     ) {
-        let mut cell = self.cell(key);
+        let mut row = self.row(key).clone();
         if self.settings.sloppy_quorum && !self.hints.is_empty() {
             // It may stand in for a replica.
-            let kept = self.hints.newest(key);
-            if kept.content.is_newer_than(&cell.content) {
-                cell = kept;
-            }
+            self.hints.merge_into(key, &mut row);
         }
-        ctx.send(coordinator, RingMessage::ReadReply { ticket, cell, is_digest });
+        ctx.send(coordinator, RingMessage::ReadReply { ticket, row, is_digest });
     }
 
     pub fn on_repair<P: RingHost>(
         &mut self,
         coordinator: NodeId,
-        (key, cell): (KeyId, Cell),
+        (key, row): (KeyId, &Row),
         ticket: Option<Ticket>,
         ctx: &mut Context<P>,
     ) {
-        if self.store(key, cell, ctx)
+        if self.store(key, row, ctx)
             && let Some(ticket) = ticket
         {
             self.acknowledge(RingToken::Repaired { coordinator, ticket }, ctx);
@@ -109,16 +104,14 @@ impl RingNode {
         let grace_us = self.settings.gc_grace.0 / 1_000;
         let now_us = ctx.local_time() / 1_000;
         let mut purged = 0;
-        for key in 0..self.cells.len() as KeyId {
-            let cell = self.cell(key);
-            if cell.is_tombstone() && cell.content.version.saturating_add(grace_us) < now_us {
-                if let Some(purged) = self.cells.get_mut(key as usize) {
-                    *purged = Cell::default();
+        for key in 0..self.rows.len() as KeyId {
+            let row = self.row(key);
+            if row.is_tombstone() && row.shown().content.version.saturating_add(grace_us) < now_us {
+                let stamp = row.stamp();
+                if let Some(purged) = self.rows.get_mut(key as usize) {
+                    *purged = Row::default();
                 }
-                ctx.disk_append(RingRecord {
-                    key,
-                    content: Content::Purged { version: cell.content.version },
-                });
+                ctx.disk_append(RingRecord { key, content: Content::Purged { stamp } });
                 purged += 1;
                 if purged == PURGED_AT_ONCE {
                     break;
