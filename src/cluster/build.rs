@@ -153,10 +153,12 @@ fn build_ring(
     let named: Vec<(&str, u8)> = members.iter().map(|(_, name, zone)| (name.as_str(), *zone)).collect();
     let token_ring = TokenRing::new(seed, &named, ring.virtual_nodes, ring.n as usize);
     let nodes: Vec<NodeId> = members.iter().map(|(at, _, _)| NodeId(*at as u16)).collect();
+    let rows_per_partition = ring.rows_per_partition.unwrap_or(1);
     let membership = Rc::new(membership_settings(ring, seed));
     let known = membership.neighbours.clone();
     let settings = Rc::new(RingSettings {
-        keys: traffic.keys.clone(),
+        keys: traffic.keys.in_partitions(rows_per_partition),
+        rows_per_partition,
         ring: token_ring.clone(),
         nodes: nodes.clone(),
         membership,
@@ -201,6 +203,7 @@ fn build_ring(
         in_flight_max: ring.in_flight_max as usize,
         coordinator_service: ring.coordinator_service.clone(),
         read_service: ring.read_service.clone(),
+        row_service: ring.row_service.clone(),
         write_service: ring.write_service.clone(),
         gossip_service: ring.gossip_service.clone(),
         encryption: ring.encryption.cost(),

@@ -227,6 +227,11 @@ fn on_ring_message(node: &mut RingNode, from: NodeId, message: RingMessage, ctx:
             node.on_read_reply(from, ticket, &row, is_digest, ctx);
         }
         RingMessage::Repair { key, row, ticket } => node.on_repair(from, (key, &row), ticket, ctx),
+        RingMessage::ReadSlice { ticket, slice, is_digest } => {
+            node.on_read_slice(from, ticket, slice, is_digest, ctx);
+        }
+        RingMessage::Slice { ticket, rows, stamp } => node.on_slice(from, ticket, rows, stamp, ctx),
+        RingMessage::RepairSlice { rows, ticket } => node.on_repair_slice(from, &rows, ticket, ctx),
         RingMessage::RepairAcknowledged { ticket } => node.on_repaired(from, ticket, ctx),
         RingMessage::Hint { key, row } => node.on_hint(from, key, &row, ctx),
         RingMessage::HintStored { key, stamp } => node.on_hint_stored(from, key, stamp, ctx),
@@ -318,7 +323,15 @@ fn ring_service(node: &RingNode, from: NodeId, message: &Message, stream: &mut S
             let each = settings.write_service.sample(stream) + encryption.per_io;
             SimDuration(each.0.saturating_mul(rows.len() as u64))
         }
+        Message::Ring(RingMessage::RepairSlice { rows, .. }) => {
+            let each = settings.write_service.sample(stream) + encryption.per_io;
+            SimDuration(each.0.saturating_mul(rows.len() as u64))
+        }
         Message::Ring(RingMessage::Read { .. }) => settings.read_service.sample(stream),
+        Message::Ring(RingMessage::ReadSlice { slice, .. }) => {
+            let rows = SimDuration(settings.row_service.sample(stream).0 * u64::from(slice.rows));
+            settings.read_service.sample(stream) + rows
+        }
         Message::Ring(RingMessage::Gossip { .. }) => settings.gossip_service.sample(stream),
         _ => SimDuration::ZERO,
     };

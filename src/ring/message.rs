@@ -4,6 +4,7 @@ use super::gossip_message::GossipMessage;
 use super::hints::Hints;
 use super::membership::MembershipTimer;
 use super::row::Row;
+use super::slice::Slice;
 use crate::engine::{DiskImage, NodeId, PagedVec, Process, Ticket, Transport};
 use crate::workload::operation::{HEADER_BYTES, KeyId, Request, Response};
 use std::rc::Rc;
@@ -41,6 +42,23 @@ pub enum RingMessage {
     },
     RepairAcknowledged {
         ticket: Ticket,
+    },
+    /// Several rows of one partition.
+    ReadSlice {
+        ticket: Ticket,
+        slice: Slice,
+        is_digest: bool,
+    },
+    /// All rows of a slice, those never written too, or only a stamp over them (the digest).
+    Slice {
+        ticket: Ticket,
+        rows: Option<Rc<Vec<Row>>>,
+        stamp: u64,
+    },
+    /// As `Repair`, of the rows of a slice.
+    RepairSlice {
+        rows: Rc<Vec<(KeyId, Row)>>,
+        ticket: Option<Ticket>,
     },
     /// A write that was kept for the receiver.
     Hint {
@@ -96,9 +114,11 @@ impl RingMessage {
         match self {
             RingMessage::Write { .. } => CLASS_WRITE_REQUEST,
             RingMessage::WriteAcknowledged { .. } => CLASS_WRITE_ACKNOWLEDGEMENT,
-            RingMessage::Read { .. } => CLASS_READ_REQUEST,
-            RingMessage::ReadReply { .. } => CLASS_READ_RESPONSE,
-            RingMessage::Repair { .. } | RingMessage::RepairAcknowledged { .. } => CLASS_REPAIR,
+            RingMessage::Read { .. } | RingMessage::ReadSlice { .. } => CLASS_READ_REQUEST,
+            RingMessage::ReadReply { .. } | RingMessage::Slice { .. } => CLASS_READ_RESPONSE,
+            RingMessage::Repair { .. }
+            | RingMessage::RepairSlice { .. }
+            | RingMessage::RepairAcknowledged { .. } => CLASS_REPAIR,
             RingMessage::Hint { .. } | RingMessage::HintStored { .. } => CLASS_HINT,
             RingMessage::TreeRequest | RingMessage::Tree { .. } | RingMessage::Sync { .. } => {
                 CLASS_ANTI_ENTROPY
@@ -123,10 +143,22 @@ impl RingMessage {
                 RingMessage::Sync { rows, .. } => {
                     rows.iter().fold(0_u32, |sum, (_, row)| sum.saturating_add(28 + row.bytes()))
                 }
+                RingMessage::Slice { rows, .. } => {
+                    rows.as_ref().map_or(DIGEST_BYTES, |rows| 30 + bytes_of(rows.iter()))
+                }
+                RingMessage::RepairSlice { rows, .. } => 40 + bytes_of(rows.iter().map(|(_, row)| row)),
                 RingMessage::Read { .. } => 20,
+                RingMessage::ReadSlice { .. } => 30,
                 RingMessage::Gossip { message, state_bytes } => message.bytes(*state_bytes),
             }
     }
+}
+
+/// Bytes of rows that share a partition's key: those that were written, each with its own key and time.
+fn bytes_of<'a>(rows: impl Iterator<Item = &'a Row>) -> u32 {
+    const ROW_BYTES: u32 = 18;
+    let written = rows.filter(|row| !row.is_empty());
+    written.fold(0, |sum: u32, row| sum.saturating_add(ROW_BYTES + row.bytes()))
 }
 
 /// Something worth telling.

@@ -21,5 +21,6 @@ pub mod row;
 pub mod rumour;
 pub mod settings;
 pub mod siblings;
+pub mod slice;
 pub mod speculation;
 pub mod token_ring;

@@ -67,6 +67,8 @@ pub struct RingSettings {
     pub membership: Rc<MembershipSettings>,
     /// Bytes of what is gossiped of a node once for each of its starts: tokens, zone, address.
     pub state_bytes: u32,
+    /// Neighbouring keys that form one partition, from 1; `keys` has the tokens of the partitions.
+    pub rows_per_partition: u32,
     pub n: usize,
     pub read_level: ConsistencyLevel,
     pub write_level: ConsistencyLevel,
@@ -91,6 +93,8 @@ pub struct RingSettings {
     pub in_flight_max: usize,
     pub coordinator_service: Distribution,
     pub read_service: Distribution,
+    /// For each row of a slice, on top.
+    pub row_service: Distribution,
     pub write_service: Distribution,
     pub gossip_service: Distribution,
     pub encryption: Encryption,

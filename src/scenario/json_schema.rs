@@ -171,6 +171,7 @@ fn ranges() -> Vec<(&'static str, &'static str, Value)> {
         ("RingSection", "name", characters(1, NAME_CHARS_MAX)),
         ("RingSection", "nodes", numbers(1, RING_NODES_MAX)),
         ("RingSection", "virtual_nodes", numbers(1, VIRTUAL_NODES_MAX)),
+        ("RingSection", "rows_per_partition", numbers(2, PARTITION_ROWS_MAX)),
         ("RingSection", "n", numbers(1, KEY_REPLICAS_MAX)),
         ("RingSection", "r", numbers(1, KEY_REPLICAS_MAX)),
         ("RingSection", "w", numbers(1, KEY_REPLICAS_MAX)),

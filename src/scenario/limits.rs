@@ -88,6 +88,8 @@ pub const POOL_SIZE_MAX: u32 = 100_000;
 pub const RING_NODES_MAX: u32 = 1_000;
 /// Replicas of one key.
 pub const KEY_REPLICAS_MAX: u32 = crate::ring::token_ring::REPLICAS_MAX as u32;
+/// Keys that form one partition.
+pub const PARTITION_ROWS_MAX: u32 = 10_000;
 pub const VIRTUAL_NODES_MAX: u32 = 256;
 pub const NEIGHBOURS_MAX: u32 = 3;
 /// Nodes that one round of gossip goes to.

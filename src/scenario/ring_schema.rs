@@ -20,6 +20,10 @@ pub struct RingSection {
     pub placement: Vec<PlacementSection>,
     /// Tokens per node, 1 to 256.
     pub virtual_nodes: u32,
+    /// Wide rows: so many neighbouring keys, 2 to 10,000, form one partition. They share their replicas, and a scan
+    /// within them is one read. Without, each key stands alone, and there are no scans.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows_per_partition: Option<u32>,
     /// Replicas per key, 1 to 16 and at most the number of nodes.
     pub n: u32,
     /// Replies that a read waits for.
@@ -79,6 +83,8 @@ pub struct RingSection {
     pub coordinator_service: Distribution,
     /// Core time of a replica for a read.
     pub read_service: Distribution,
+    /// Core time of a replica for each row of a scan, on top.
+    pub row_service: Distribution,
     /// Core time of a replica for a write.
     pub write_service: Distribution,
     /// Core time for one gossip message.
@@ -95,6 +101,7 @@ impl Default for RingSection {
             nodes: 6,
             placement: Vec::new(),
             virtual_nodes: 16,
+            rows_per_partition: None,
             n: 3,
             r: 1,
             w: 1,
@@ -126,6 +133,7 @@ impl Default for RingSection {
             encryption: EncryptionSection::default(),
             coordinator_service: lognormal(0.04, 0.3),
             read_service: lognormal(0.2, 0.4),
+            row_service: Distribution::constant_ms(0.002),
             write_service: lognormal(0.12, 0.4),
             gossip_service: lognormal(0.03, 0.3),
             legs: LegDelays::default(),

@@ -150,7 +150,7 @@ pub struct WorkloadSection {
     /// Share of the writes that delete the row, 0 to 1.
     #[serde(default)]
     pub deletes: f64,
-    /// Share of the reads that ask for a range of keys, 0 to 1. Sharded SQL only.
+    /// Share of the reads that ask for a range of keys, 0 to 1. Of a ring only with wide rows.
     #[serde(default)]
     pub scans: f64,
     /// Share of the reads that ask for the rows written most often, 0 to 1. Sharded SQL only.

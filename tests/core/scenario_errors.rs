@@ -80,6 +80,22 @@ fn what_encryption_costs_has_a_bound_in_both_clusters() {
 }
 
 #[test]
+fn a_ring_is_refused_the_queries_that_it_has_not() {
+    for (field, remedy) in [("scans", "`rows_per_partition`"), ("tops", "must be 0"), ("joins", "must be 0")]
+    {
+        let scenario = with(&format!("/workload/{field}"), json!(0.3));
+        says(&scenario, &["clusters[1].gossip_ring", &format!("workload.{field} is 0.3"), remedy]);
+    }
+    let mut scenario = with("/workload/scans", json!(0.3));
+    scenario["clusters"][1]["gossip_ring"]["rows_per_partition"] = json!(20);
+    assert!(parse(&scenario.to_string()).is_ok(), "with wide rows it has scans");
+    says(
+        &with("/clusters/1/gossip_ring/rows_per_partition", json!(1)),
+        &["clusters[1].gossip_ring.rows_per_partition", "is 1", "2 to 10000"],
+    );
+}
+
+#[test]
 fn a_byte_order_mark_is_passed_over() {
     assert!(parse(&format!("\u{feff}{}", base())).is_ok());
 }

@@ -121,6 +121,7 @@ fn draw_storage(seed: u64, scenario: &mut Scenario) {
     let ClusterSection::GossipRing(ring) = &mut scenario.clusters[1] else { return };
     ring.encryption.in_transit = dice.one_in(4);
     ring.encryption.at_rest = dice.one_in(4);
+    ring.rows_per_partition = dice.one_in(3).then(|| 2 + dice.below(20));
 }
 
 /// How a ring's coordinators go about it, and what heals replicas.
@@ -463,7 +464,7 @@ fn ring_replicas_agree(run: &ClusterRun, keys: u32) -> Result<(), String> {
         }
     }
     for key in 0..keys {
-        let replicas = ring.replicas(run.blueprint().traffic.keys.token(key));
+        let replicas = ring.replicas(nodes[0].settings().keys.token(key));
         let held: BTreeSet<(u64, u64)> = replicas
             .iter()
             .map(|replica| nodes[usize::from(*replica)].cell(key).content)

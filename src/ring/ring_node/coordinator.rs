@@ -7,13 +7,16 @@
 //! ```
 
 use super::RingNode;
+use super::scan::SliceRead;
 use crate::engine::{Context, NodeId, Ticket};
 use crate::ring::consistency::{ConsistencyLevel, Requirement};
 use crate::ring::message::{RingEvent, RingHost, RingMessage, RingTimer};
 use crate::ring::row::Row;
 use crate::ring::settings::{Asked, ReadRepair, RingSettings};
 use crate::ring::token_ring::REPLICAS_MAX;
-use crate::workload::operation::{Cause, Cell, KeyId, OperationId, Request, Response, Versioned};
+use crate::workload::operation::{
+    Cause, Cell, KeyId, OperationId, OperationKind, Outcome, Request, Response, Versioned,
+};
 use std::rc::Rc;
 
 /// A request that this node coordinates. Replicas are bits, by their place among the key's replicas.
@@ -41,6 +44,8 @@ pub(super) struct Coordinated {
     stamps: [u64; REPLICAS_MAX],
     /// On this node's clock, in nanoseconds.
     begun: u64,
+    /// Of a read of several rows of a partition; `row` stays empty then.
+    pub(super) slice: Option<Box<SliceRead>>,
 }
 
 const NOBODY: u16 = u16::MAX;
@@ -53,10 +58,45 @@ impl Coordinated {
     fn place_of(&self, node: u16) -> Option<usize> {
         bits(self.asked).find(|place| self.nodes[*place] == node)
     }
+
+    /// The stamp of all that was seen, merged.
+    fn whole(&self) -> u64 {
+        self.slice.as_ref().map_or_else(|| self.row.stamp(), |slice| slice.stamp())
+    }
+
+    fn read_message(&self, ticket: Ticket, is_digest: bool) -> RingMessage {
+        match &self.slice {
+            Some(read) => RingMessage::ReadSlice { ticket, slice: read.slice, is_digest },
+            None => RingMessage::Read { ticket, key: self.key, is_digest },
+        }
+    }
+
+    /// What the replica at a place lacked in its answer.
+    fn repair_message(&self, place: usize, ticket: Option<Ticket>) -> RingMessage {
+        match &self.slice {
+            Some(read) => RingMessage::RepairSlice { rows: read.lacked_by(place), ticket },
+            None => RingMessage::Repair { key: self.key, row: self.row.clone(), ticket },
+        }
+    }
 }
 
 impl RingNode {
     pub fn on_request<P: RingHost>(&mut self, client: NodeId, request: Request, ctx: &mut Context<P>) {
+        if request.kind == OperationKind::Scan {
+            self.on_scan(client, &request, ctx);
+        } else if let Err(cause) = self.coordinate(client, request, None, ctx) {
+            ctx.send(client, Response::failed(request.id, cause));
+        }
+    }
+
+    /// Asks the replicas of a key, or of several rows of its partition.
+    pub(super) fn coordinate<P: RingHost>(
+        &mut self,
+        client: NodeId,
+        request: Request,
+        slice: Option<Box<SliceRead>>,
+        ctx: &mut Context<P>,
+    ) -> Result<(), Cause> {
         let settings = Rc::clone(&self.settings);
         let token = settings.keys.token(request.key);
         let replicas = settings.ring.replicas(token);
@@ -74,8 +114,7 @@ impl RingNode {
             reachable |= self.find_stand_ins(token, replicas, &mut nodes);
         }
         if !requirement.is_met(reachable, data_centres(&settings, replicas)) {
-            ctx.send(client, Response::failed(request.id, Cause::TooFewReplicas));
-            return;
+            return Err(Cause::TooFewReplicas);
         }
         let is_write = request.is_write();
         let asked = match if is_write { settings.write_to } else { settings.read_from } {
@@ -100,10 +139,10 @@ impl RingNode {
             nodes,
             stamps: [0; REPLICAS_MAX],
             begun: ctx.monotonic().0,
+            slice,
         };
         let Ok(ticket) = self.pending.insert(ctx.monotonic(), coordinated) else {
-            ctx.send(client, Response::failed(request.id, Cause::Overloaded));
-            return;
+            return Err(Cause::Overloaded);
         };
         if let Some(at) = self.pending.arm() {
             ctx.set_timer_at(at, RingTimer::TimeOut);
@@ -111,9 +150,10 @@ impl RingNode {
         if is_write {
             self.send_writes(ticket, request.key, &row, replicas, (asked, &nodes), ctx);
         } else {
-            self.send_reads(ticket, request.key, (asked, &nodes), ctx);
+            self.send_reads(ticket, ctx);
             self.arm_speculation(ticket, ctx);
         }
+        Ok(())
     }
 
     fn requirement(&self, level: ConsistencyLevel, replicas: &[u16]) -> Requirement {
@@ -221,19 +261,14 @@ impl RingNode {
         }
     }
 
-    fn send_reads<P: RingHost>(
-        &self,
-        ticket: Ticket,
-        key: KeyId,
-        (asked, nodes): (u16, &[u16; REPLICAS_MAX]),
-        ctx: &mut Context<P>,
-    ) {
+    fn send_reads<P: RingHost>(&self, ticket: Ticket, ctx: &mut Context<P>) {
+        let Some(read) = self.pending.get(ticket) else { return };
         // The nearest sends the data.
-        let data = bits(asked).min_by_key(|place| self.distance(nodes[*place]));
-        for place in bits(asked) {
+        let data = bits(read.asked).min_by_key(|place| self.distance(read.nodes[*place]));
+        for place in bits(read.asked) {
             let is_digest = self.settings.digest_reads && Some(place) != data;
-            let to = self.settings.nodes[usize::from(nodes[place])];
-            ctx.send(to, RingMessage::Read { ticket, key, is_digest });
+            let to = self.settings.nodes[usize::from(read.nodes[place])];
+            ctx.send(to, read.read_message(ticket, is_digest));
         }
     }
 
@@ -278,7 +313,7 @@ impl RingNode {
         is_digest: bool,
         ctx: &mut Context<P>,
     ) {
-        let (settings, node) = (Rc::clone(&self.settings), self.member(from));
+        let node = self.member(from);
         let Some(read) = self.pending.get_mut(ticket).filter(|coordinated| !coordinated.is_write) else {
             return;
         };
@@ -297,6 +332,36 @@ impl RingNode {
         } else if !is_digest && row.stamp() == read.row.stamp() {
             read.is_digest = false;
         }
+        self.answered(ticket, ctx);
+    }
+
+    /// The same of several rows of a partition; of a digest only the stamp is known.
+    pub fn on_slice<P: RingHost>(
+        &mut self,
+        from: NodeId,
+        ticket: Ticket,
+        rows: Option<Rc<Vec<Row>>>,
+        stamp: u64,
+        ctx: &mut Context<P>,
+    ) {
+        let node = self.member(from);
+        let Some(read) = self.pending.get_mut(ticket) else { return };
+        let Some(place) = node.and_then(|node| read.place_of(node)) else { return };
+        if read.asks_again && rows.is_none() || read.answered >> place & 1 == 1 {
+            return;
+        }
+        read.stamps[place] = stamp;
+        read.answered |= 1 << place;
+        if let (Some(slice), Some(rows)) = (&mut read.slice, rows) {
+            slice.take_in(place, rows);
+        }
+        self.answered(ticket, ctx);
+    }
+
+    /// One more replica has answered a read.
+    fn answered<P: RingHost>(&mut self, ticket: Ticket, ctx: &mut Context<P>) {
+        let settings = Rc::clone(&self.settings);
+        let Some(read) = self.pending.get(ticket) else { return };
         let replicas = settings.ring.replicas(settings.keys.token(read.key));
         let is_enough = read.requirement.is_met(read.answered, data_centres(&settings, replicas));
         if is_enough && !read.responded && read.repairing == 0 {
@@ -311,28 +376,27 @@ impl RingNode {
         let Some(read) = self.pending.get_mut(ticket) else {
             return;
         };
-        let whole = read.row.stamp();
+        let whole = read.whole();
         let behind: u16 =
             bits(read.answered).filter(|place| read.stamps[*place] != whole).map(|place| 1 << place).sum();
         if self.settings.digest_reads && !read.asks_again && (behind != 0 || read.is_digest) {
             // Digests say that they differ and not in what: everybody again, with data.
             read.asks_again = true;
             read.answered = 0;
-            let (key, asked, nodes) = (read.key, read.asked, read.nodes);
-            for place in bits(asked) {
-                let to = self.settings.nodes[usize::from(nodes[place])];
-                ctx.send(to, RingMessage::Read { ticket, key, is_digest: false });
+            for place in bits(read.asked) {
+                let to = self.settings.nodes[usize::from(read.nodes[place])];
+                ctx.send(to, read.read_message(ticket, false));
             }
+            let key = read.key;
             ctx.output(RingEvent::DigestsDiffered { node: ctx.id(), key });
             return;
         }
         if mode == ReadRepair::Blocking && behind != 0 {
             read.repairing = behind;
-            let (key, row, nodes) = (read.key, read.row.clone(), read.nodes);
-            let replicas = behind.count_ones() as u8;
+            let (key, replicas) = (read.key, behind.count_ones() as u8);
             for place in bits(behind) {
-                let to = self.settings.nodes[usize::from(nodes[place])];
-                ctx.send(to, RingMessage::Repair { key, row: row.clone(), ticket: Some(ticket) });
+                let to = self.settings.nodes[usize::from(read.nodes[place])];
+                ctx.send(to, read.repair_message(place, Some(ticket)));
             }
             ctx.output(RingEvent::Repaired { node: ctx.id(), key, replicas });
             return;
@@ -345,9 +409,17 @@ impl RingNode {
             return;
         };
         read.responded = true;
-        let Cell { content, bytes, .. } = read.row.shown();
-        ctx.send(read.client, Response::ok(read.id, content, bytes));
         let took = ctx.monotonic().0.saturating_sub(read.begun);
+        match &read.slice {
+            Some(slice) => {
+                let (scan, summed) = (slice.scan, slice.summed());
+                self.slice_done(scan, summed, ctx);
+            }
+            None => {
+                let Cell { content, bytes, .. } = read.row.shown();
+                ctx.send(read.client, Response::ok(read.id, content, bytes));
+            }
+        }
         self.speculation.took(took);
     }
 
@@ -362,7 +434,7 @@ impl RingNode {
         };
         let was_repairing = read.repairing != 0;
         read.repairing &= !(1 << place);
-        read.stamps[place] = read.row.stamp();
+        read.stamps[place] = read.whole();
         if was_repairing && read.repairing == 0 {
             self.respond_to_read(ticket, ctx);
             self.finish_read(ticket, ctx);
@@ -384,12 +456,12 @@ impl RingNode {
         if self.settings.read_repair == ReadRepair::None || read.is_write || read.is_digest {
             return;
         }
-        let whole = read.row.stamp();
+        let whole = read.whole();
         let mut behind = 0;
         for place in bits(read.answered).filter(|place| read.stamps[*place] != whole) {
             behind += 1;
             let to = self.settings.nodes[usize::from(read.nodes[place])];
-            ctx.send(to, RingMessage::Repair { key: read.key, row: read.row.clone(), ticket: None });
+            ctx.send(to, read.repair_message(place, None));
         }
         if behind > 0 {
             ctx.output(RingEvent::Repaired { node: ctx.id(), key: read.key, replicas: behind });
@@ -412,26 +484,28 @@ impl RingNode {
             return;
         };
         let replicas = settings.ring.replicas(settings.keys.token(read.key));
-        let (key, asked) = (read.key, read.asked);
+        let asked = read.asked;
         let unasked = (0..replicas.len()).filter(|place| asked >> place & 1 == 0);
         let next = unasked.min_by_key(|place| self.distance(replicas[*place]));
         let Some(place) = next.filter(|place| self.gossip.believes_alive(replicas[*place])) else {
             return;
         };
+        self.speculations += 1;
         if let Some(read) = self.pending.get_mut(ticket) {
             read.asked |= 1 << place;
             read.nodes[place] = replicas[place];
+            let to = settings.nodes[usize::from(replicas[place])];
+            ctx.send(to, read.read_message(ticket, false));
         }
-        self.speculations += 1;
-        let to = settings.nodes[usize::from(replicas[place])];
-        ctx.send(to, RingMessage::Read { ticket, key, is_digest: false });
     }
 
     pub(super) fn time_out<P: RingHost>(&mut self, ctx: &mut Context<P>) {
         self.pending.timer_fired();
         while let Some(coordinated) = self.pending.pop_expired(ctx.monotonic()) {
-            if !coordinated.responded {
-                ctx.send(coordinated.client, Response::unknown(coordinated.id, Cause::TimedOut));
+            match &coordinated.slice {
+                _ if coordinated.responded => {}
+                Some(slice) => self.scan_failed(slice.scan, Outcome::TIMED_OUT, ctx),
+                None => ctx.send(coordinated.client, Response::unknown(coordinated.id, Cause::TimedOut)),
             }
             if coordinated.is_write {
                 self.hint_the_silent(&coordinated, ctx);

@@ -9,7 +9,9 @@
 //! wins, by the coordinator's wall clock (last-write-wins). Replicas that were
 //! not there get what they missed by hints, by read repair (before or after the
 //! answer) and by Merkle trees. A delete is a tombstone, which is dropped after its
-//! grace period: a replica that missed it until then brings the row back.
+//! grace period: a replica that missed it until then brings the row back. Neighbouring
+//! keys can form one partition (a wide row): they share their replicas, and a scan
+//! within it is one read of them, a scan over several a read of each.
 //!
 //! Simplified: a request's coordination costs core time on its way in, replies
 //! cost none. A write is kept in memory and in the commit log, reads never touch
@@ -27,6 +29,7 @@ mod coordinator;
 mod handoff;
 mod membership;
 mod replica;
+mod scan;
 
 use super::hints::Hints;
 use super::membership::{Action, Membership};
@@ -34,10 +37,12 @@ use super::message::{RingDisk, RingHost, RingTimer};
 use super::row::Row;
 use super::settings::{CommitLogSync, RingSettings};
 use super::speculation::Speculation;
+use crate::engine::table::Table;
 use crate::engine::{Context, NodeId, PagedVec, PendingTable};
 use crate::workload::operation::{Cell, KeyId};
 use anti_entropy::Session;
 use coordinator::Coordinated;
+use scan::Scan;
 use std::rc::Rc;
 
 /// One ring node.
@@ -48,6 +53,9 @@ pub struct RingNode {
     index: u16,
     rows: PagedVec<Row>,
     pending: PendingTable<Coordinated>,
+    /// Scans under way, by their number; each has a slice that is pending.
+    scans: Table<Scan>,
+    scans_begun: u64,
     gossip: Membership,
     /// What its membership wants done; empty between events.
     actions: Vec<Action>,
@@ -67,6 +75,8 @@ impl RingNode {
         RingNode {
             rows: PagedVec::filled(Row::default(), settings.keys.len()),
             pending: PendingTable::new(settings.request_timeout, settings.in_flight_max),
+            scans: Table::default(),
+            scans_begun: 0,
             gossip: Membership::new(Rc::clone(&settings.membership), index),
             actions: Vec::new(),
             settings,

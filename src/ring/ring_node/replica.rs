@@ -32,7 +32,7 @@ impl RingNode {
     }
 
     /// At once, or when it is on disk.
-    fn acknowledge<P: RingHost>(&mut self, token: RingToken, ctx: &mut Context<P>) {
+    pub(super) fn acknowledge<P: RingHost>(&mut self, token: RingToken, ctx: &mut Context<P>) {
         match self.settings.commit_log_sync {
             CommitLogSync::EveryWrite => ctx.disk_sync(token),
             CommitLogSync::Interval(_) => self.on_token(token, ctx),
@@ -49,6 +49,16 @@ impl RingNode {
         true
     }
 
+    /// What it answers a read with.
+    pub(super) fn row_to_show(&self, key: KeyId) -> Row {
+        let mut row = self.row(key).clone();
+        if self.settings.sloppy_quorum && !self.hints.is_empty() {
+            // It may stand in for a replica.
+            self.hints.merge_into(key, &mut row);
+        }
+        row
+    }
+
     pub fn on_read<P: RingHost>(
         &mut self,
         coordinator: NodeId,
@@ -57,11 +67,7 @@ impl RingNode {
         is_digest: bool,
         ctx: &mut Context<P>,
     ) {
-        let mut row = self.row(key).clone();
-        if self.settings.sloppy_quorum && !self.hints.is_empty() {
-            // It may stand in for a replica.
-            self.hints.merge_into(key, &mut row);
-        }
+        let row = self.row_to_show(key);
         ctx.send(coordinator, RingMessage::ReadReply { ticket, row, is_digest });
     }
 

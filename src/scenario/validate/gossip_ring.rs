@@ -13,6 +13,9 @@ pub(super) fn check(path: &str, ring: &RingSection, prices: &PriceSheet) -> Chec
     let at = |field: &str| format!("{path}.{field}");
     whole(&at("nodes"), ring.nodes, 1, RING_NODES_MAX)?;
     whole(&at("virtual_nodes"), ring.virtual_nodes, 1, VIRTUAL_NODES_MAX)?;
+    if let Some(rows) = ring.rows_per_partition {
+        whole(&at("rows_per_partition"), rows, 2, PARTITION_ROWS_MAX)?;
+    }
     whole(&at("n"), ring.n, 1, KEY_REPLICAS_MAX)?;
     up_to_another(&at("n"), ring.n, "nodes", ring.nodes)?;
     up_to_another(&at("r"), ring.r, "n", ring.n)?;
@@ -42,6 +45,7 @@ pub(super) fn check(path: &str, ring: &RingSection, prices: &PriceSheet) -> Chec
         ("clock_offset", &ring.clock_offset),
         ("coordinator_service", &ring.coordinator_service),
         ("read_service", &ring.read_service),
+        ("row_service", &ring.row_service),
         ("write_service", &ring.write_service),
         ("gossip_service", &ring.gossip_service),
     ] {
