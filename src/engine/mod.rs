@@ -3,7 +3,7 @@
 //! Read in this order: [`time`], [`queue`], [`random`], [`distribution`];
 //! [`process`] (what a node is), [`machine`], [`disk`], [`network`], [`fault`];
 //! [`event`], [`kernel`], [`world`] (the loop), [`trace`] (its fingerprint).
-//! [`encryption`] says what it costs. [`paged`], [`paged_log`] and [`pending`] are containers that processes build on.
+//! [`encryption`] says what it costs. [`paged`], [`paged_log`], [`lru`] and [`pending`] are containers that processes build on.
 
 pub mod disk;
 pub mod distribution;
@@ -11,6 +11,7 @@ pub mod encryption;
 pub mod event;
 pub mod fault;
 pub mod kernel;
+pub mod lru;
 pub mod machine;
 pub mod network;
 pub mod node;

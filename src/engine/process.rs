@@ -202,6 +202,16 @@ impl<'a, P: Process> Context<'a, P> {
         taken
     }
 
+    /// Reads or writes in sequence, which occupies the disk for so long (at full speed); `on_done(token)`
+    /// follows. What is written is durable only when a record of it is.
+    ///
+    /// # Panics
+    /// If more than [`TRANSFERS_WAITING_MAX`](super::disk::TRANSFERS_WAITING_MAX) would wait.
+    pub fn disk_transfer(&mut self, duration: SimDuration, token: impl Into<P::Token>) {
+        self.body.disk.request_transfer(duration, token.into());
+        self.kernel.drive_disk(self.id, self.body);
+    }
+
     /// Records appended to either file and not yet durable.
     pub fn disk_backlog(&self) -> usize {
         self.body.disk.backlog()
