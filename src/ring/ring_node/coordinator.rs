@@ -380,15 +380,7 @@ impl RingNode {
         let behind: u16 =
             bits(read.answered).filter(|place| read.stamps[*place] != whole).map(|place| 1 << place).sum();
         if self.settings.digest_reads && !read.asks_again && (behind != 0 || read.is_digest) {
-            // Digests say that they differ and not in what: everybody again, with data.
-            read.asks_again = true;
-            read.answered = 0;
-            for place in bits(read.asked) {
-                let to = self.settings.nodes[usize::from(read.nodes[place])];
-                ctx.send(to, read.read_message(ticket, false));
-            }
-            let key = read.key;
-            ctx.output(RingEvent::DigestsDiffered { node: ctx.id(), key });
+            self.ask_again(ticket, ctx);
             return;
         }
         if mode == ReadRepair::Blocking && behind != 0 {
@@ -402,6 +394,19 @@ impl RingNode {
             return;
         }
         self.respond_to_read(ticket, ctx);
+    }
+
+    /// Digests say that they differ and not in what: everybody again, with data.
+    fn ask_again<P: RingHost>(&mut self, ticket: Ticket, ctx: &mut Context<P>) {
+        let Some(read) = self.pending.get_mut(ticket) else { return };
+        read.asks_again = true;
+        read.answered = 0;
+        for place in bits(read.asked) {
+            let to = self.settings.nodes[usize::from(read.nodes[place])];
+            ctx.send(to, read.read_message(ticket, false));
+        }
+        let key = read.key;
+        ctx.output(RingEvent::DigestsDiffered { node: ctx.id(), key });
     }
 
     fn respond_to_read<P: RingHost>(&mut self, ticket: Ticket, ctx: &mut Context<P>) {
@@ -441,14 +446,19 @@ impl RingNode {
         }
     }
 
-    /// With the last answer, a read is over.
+    /// With the last answer, a read is over; unless it was a digest that differs from what was answered.
     fn finish_read<P: RingHost>(&mut self, ticket: Ticket, ctx: &mut Context<P>) {
-        let is_over =
-            self.pending.get_mut(ticket).is_some_and(|read| read.responded && read.answered == read.asked);
-        if is_over {
-            let finished = self.pending.remove(ticket).expect("it was just there");
-            self.repair(&finished, ctx);
+        let over = self.pending.get(ticket).filter(|read| read.responded && read.answered == read.asked);
+        let Some(read) = over else { return };
+        let (settings, whole) = (&self.settings, read.whole());
+        let differs = bits(read.answered).any(|place| read.stamps[place] != whole);
+        let may_ask = settings.digest_reads && !read.asks_again && settings.read_repair != ReadRepair::None;
+        if may_ask && (differs || read.is_digest) {
+            self.ask_again(ticket, ctx);
+            return;
         }
+        let finished = self.pending.remove(ticket).expect("it was just there");
+        self.repair(&finished, ctx);
     }
 
     /// Brings replicas that lacked something up to date.
