@@ -1,6 +1,7 @@
 //! Builds a world from a cluster's part of a scenario.
 
 use super::ring_membership::{membership_settings, state_bytes};
+use super::ring_storage::storage_settings;
 use super::role::Role;
 use super::sql_settings::sql_settings;
 use crate::engine::machine::CORES_UNLIMITED;
@@ -199,6 +200,7 @@ fn build_ring(
             SyncPolicy::EveryWrite => CommitLogSync::EveryWrite,
             SyncPolicy::EveryMs(ms) => CommitLogSync::Interval(SimDuration::from_ms_f64(ms)),
         },
+        storage: ring.storage.as_ref().map(|storage| Rc::new(storage_settings(storage))),
         request_timeout: SimDuration::from_ms_f64(ring.request_timeout_ms),
         in_flight_max: ring.in_flight_max as usize,
         coordinator_service: ring.coordinator_service.clone(),

@@ -98,6 +98,10 @@ impl Process for Role {
     #[inline]
     fn on_message(&mut self, from: NodeId, message: Message, ctx: &mut Context<Self>) {
         match (self, message) {
+            (Role::Ring(node), Message::Request(request)) if node.is_replaying() => {
+                ctx.send(from, Response::failed(request.id, Cause::Restoring));
+            }
+            (Role::Ring(node), _) if node.is_replaying() => {}
             (Role::Ring(node), Message::Ring(message)) => on_ring_message(node, from, message, ctx),
             (Role::Ring(node), Message::Request(request)) => node.on_request(from, request, ctx),
             (Role::MySql(server), Message::Sql(message)) => on_mysql_message(server, from, message, ctx),

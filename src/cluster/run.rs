@@ -14,6 +14,7 @@ use crate::measure::prices::PriceSheet;
 use crate::measure::recorder::{BucketLatency, Counts, Recorder, operation};
 use crate::measure::summary::Summary;
 use crate::ring::overlay::parts;
+use crate::ring::ring_node::RingNode;
 use crate::scenario::fault::FaultSpec;
 use crate::scenario::schema::{ClusterSection, GossipPeers, Scenario};
 use crate::sql::config_service::ConfigService;
@@ -240,6 +241,13 @@ impl ClusterRun {
         parts(&there, links)
     }
 
+    /// Whether a node is up, neither paused nor a ring node that still replays its commit log.
+    pub fn could_answer(&self, node: NodeId) -> bool {
+        let body = self.world.body(node);
+        let is_replaying = self.world.process(node).as_ring().is_some_and(RingNode::is_replaying);
+        !body.is_down() && !body.is_paused() && !is_replaying
+    }
+
     /// How often a ring node believed another one dead that was up, paused ones aside.
     pub fn false_convictions(&self) -> u64 {
         self.false_convictions
@@ -248,8 +256,7 @@ impl ClusterRun {
     /// Who is up when the bucket ends was convicted falsely in it.
     fn judge_convictions(&mut self) {
         let convicted = self.watcher.take_convicted();
-        let body = |node: &NodeId| self.world.body(*node);
-        let is_false = |node: &&NodeId| !body(node).is_down() && !body(node).is_paused();
+        let is_false = |node: &&NodeId| self.could_answer(**node);
         self.false_convictions += convicted.iter().filter(is_false).count() as u64;
     }
 
@@ -371,7 +378,7 @@ impl ClusterRun {
             return Some(ring.cell(key).content);
         }
         match body.disk().image() {
-            Image::Ring(disk) => disk.rows.get(key as usize).map(|row| row.shown().content),
+            Image::Ring(disk) => Some(disk.row(key, &self.watcher.blueprint.traffic.keys).shown().content),
             _ => None,
         }
     }

@@ -5,7 +5,9 @@ use super::hints::Hints;
 use super::membership::MembershipTimer;
 use super::row::Row;
 use super::slice::Slice;
+use super::storage::log_disk::{Change, LogDisk};
 use crate::engine::{DiskImage, NodeId, PagedVec, Process, Ticket, Transport};
+use crate::workload::keys::KeySpace;
 use crate::workload::operation::{HEADER_BYTES, KeyId, Request, Response};
 use std::rc::Rc;
 
@@ -182,6 +184,10 @@ pub enum RingEvent {
     TreesDiffered { node: NodeId, peer: NodeId, leaves: u32 },
     /// A node dropped so many tombstones whose grace period was over.
     Purged { node: NodeId, tombstones: u32 },
+    /// Writes wait at a node: its memtable is full and cannot be flushed yet.
+    WritesStall { node: NodeId },
+    /// They go on, after so long; so many had to wait.
+    WritesGoOn { node: NodeId, writes: u32, for_ms: u32 },
 }
 
 impl RingEvent {
@@ -202,6 +208,10 @@ impl RingEvent {
             }
             RingEvent::Purged { node, tombstones } => {
                 7 << 56 | u64::from(node.0) << 40 | u64::from(tombstones)
+            }
+            RingEvent::WritesStall { node } => 8 << 56 | u64::from(node.0),
+            RingEvent::WritesGoOn { node, writes, .. } => {
+                9 << 56 | u64::from(node.0) << 40 | u64::from(writes)
             }
         }
     }
@@ -225,6 +235,8 @@ pub enum RingTimer {
     AntiEntropy,
     /// Old tombstones are dropped.
     Purge,
+    /// A compaction may go on, as far as its limit is concerned.
+    Compact,
 }
 
 /// What completions of disk operations carry.
@@ -236,6 +248,25 @@ pub enum RingToken {
     Repaired { coordinator: NodeId, ticket: Ticket },
     /// The keys that are shared with a peer are hashed.
     TreeBuilt { peer: NodeId },
+    /// A step of a flush or of a compaction is done.
+    Storage { is_flush: bool, step: Step },
+    /// A block of a table was read.
+    BlockRead { operation: Ticket },
+    /// What was read of tables is merged.
+    TablesRead { operation: Ticket },
+    /// The commit log was read, after a crash.
+    LogRead,
+    /// And replayed.
+    Replayed,
+}
+
+/// The steps of each chunk of a flush or a compaction, and the last of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    Read,
+    Work,
+    Write,
+    Durable,
 }
 
 /// A record of the commit log.
@@ -249,6 +280,13 @@ pub struct RingRecord {
 #[derive(Clone, Debug)]
 pub enum Content {
     Row(Row),
+    /// With a store: the same, of a generation of its memtable.
+    Logged {
+        generation: u32,
+        row: Row,
+    },
+    /// A flush or a compaction of a store; it is about no single key.
+    Tables(Change),
     /// The tombstone with this stamp is dropped.
     Purged {
         stamp: u64,
@@ -270,19 +308,42 @@ pub enum Content {
 pub struct RingDisk {
     pub rows: PagedVec<Row>,
     pub hints: Option<Hints>,
+    /// With a store, in place of the rows.
+    pub log: Option<LogDisk>,
+}
+
+impl RingDisk {
+    /// What is there of a key.
+    pub fn row(&self, key: KeyId, keys: &KeySpace) -> Row {
+        match &self.log {
+            Some(log) => log.get(key, keys),
+            None => self.rows.get(key as usize).cloned().unwrap_or_default(),
+        }
+    }
+
+    fn kept(&mut self, key: KeyId) -> &mut Row {
+        self.rows.extend_to(key as usize + 1, Row::default());
+        self.rows.get_mut(key as usize).expect("the table was just extended")
+    }
 }
 
 impl DiskImage for RingDisk {
     type Record = RingRecord;
 
     fn apply(&mut self, record: RingRecord) {
-        let key = record.key as usize;
-        self.rows.extend_to(key + 1, Row::default());
-        let kept = self.rows.get_mut(key).expect("the table was just extended");
+        let key = record.key;
         match record.content {
-            Content::Row(row) => kept.merge(&row),
-            Content::Purged { stamp } if kept.stamp() == stamp => *kept = Row::default(),
-            Content::Purged { .. } => {}
+            Content::Row(row) => self.kept(key).merge(&row),
+            Content::Logged { generation, row } => {
+                self.log.get_or_insert_default().append(generation, key, &row);
+            }
+            Content::Tables(change) => self.log.get_or_insert_default().change(change),
+            Content::Purged { stamp } => {
+                let kept = self.kept(key);
+                if kept.stamp() == stamp {
+                    *kept = Row::default();
+                }
+            }
             Content::Hint { owner, row } => {
                 self.hints.get_or_insert_with(Hints::default).put(owner, record.key, &row);
             }

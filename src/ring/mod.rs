@@ -2,6 +2,7 @@
 //!
 //! [`token_ring`] says where a key is, [`ring_node`] coordinates
 //! (by [`consistency`], with [`speculation`]), stores [`row`]s (registers, [`siblings`] or a [`counter`]) and keeps [`hints`];
+//! all in memory or in its [`storage`], where neighbours can be read as a [`slice`];
 //! [`membership`] says who is there: by [`gossip`] of [`rumour`]s over an [`overlay`],
 //! judged by a [`failure_detector`]; [`message`] is what they say to each other,
 //! [`settings`] what they are set up with.
@@ -23,4 +24,5 @@ pub mod settings;
 pub mod siblings;
 pub mod slice;
 pub mod speculation;
+pub mod storage;
 pub mod token_ring;

@@ -2,6 +2,7 @@
 
 use super::consistency::ConsistencyLevel;
 use super::membership::MembershipSettings;
+use super::storage::StorageSettings;
 use super::token_ring::TokenRing;
 use crate::engine::{Distribution, Encryption, NodeId, SimDuration};
 use crate::workload::keys::KeySpace;
@@ -89,6 +90,8 @@ pub struct RingSettings {
     pub data_centres: Vec<u8>,
     pub read_repair: ReadRepair,
     pub commit_log_sync: CommitLogSync,
+    /// A log-structured store; without, all is in memory.
+    pub storage: Option<Rc<StorageSettings>>,
     pub request_timeout: SimDuration,
     pub in_flight_max: usize,
     pub coordinator_service: Distribution,

@@ -26,6 +26,7 @@ mod recorded;
 mod resharding;
 mod ring_mechanisms;
 mod ring_scenarios;
+mod ring_storage;
 mod rows;
 mod scenario_errors;
 mod schema_change;

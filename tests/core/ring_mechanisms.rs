@@ -1,6 +1,7 @@
 //! Each mechanism of a ring node's storage and security, on and off.
 
-use faultline::report::run_report::{ClusterReport, RunReport};
+use faultline::engine::SimDuration;
+use faultline::report::run_report::{CauseCount, ClusterReport, RunReport};
 use faultline::scenario::parse::parse;
 use faultline::session::Session;
 use faultline::workload::operation::{KeyId, OperationKind};
@@ -189,7 +190,7 @@ fn scans_repair_a_replica_that_missed_writes_row_by_row() {
         let run = &session.clusters()[0];
         let nodes: Vec<_> =
             run.world().node_ids().filter_map(|node| run.world().process(node).as_ring()).collect();
-        (0..800).filter(|key| nodes[1].row(*key).lacks(nodes[0].row(*key))).count()
+        (0..800).filter(|key| nodes[1].row(*key).lacks(&nodes[0].row(*key))).count()
     };
     let (with, without) = (repaired("background"), repaired("none"));
     assert!(with <= 2, "{with} rows differ although scans repair");
@@ -235,4 +236,188 @@ fn a_scan_is_refused_where_too_few_replicas_are_believed_alive() {
     };
     assert!(refused(&all) > 500, "{:?}", all.causes);
     assert_eq!(refused(&two), 0, "{:?}", two.causes);
+}
+
+// The log-structured store.
+
+/// Every replica has everything: three nodes, constant times, all reads from disk.
+fn on_disk(storage: Value) -> Value {
+    let mut common = constant_services();
+    let mut section = json!({"memtable_mb": 0.1, "block_cache_mb": 0, "compaction": null});
+    merge(&mut section, &storage);
+    merge(
+        &mut common,
+        &json!({"storage": section, "gossip": {"interval_ms": 1000},
+                               "disk": {"read": {"constant_ms": 0.5}, "channels": 4}}),
+    );
+    common
+}
+
+#[test]
+fn reads_get_slower_with_every_table_until_compaction_merges_them() {
+    let workload =
+        json!({"rate_per_s": 400, "reads": 0.5, "keys": 200, "zipf_theta": 0, "payload_bytes": 1000});
+    let on = json!({"storage": {"memtable_mb": 0.1, "block_cache_mb": 0, "compaction": {"size_tiered": {}}}});
+    let session = pair(workload, on_disk(json!({})), on, json!([]), 20_000);
+    let [none, tiers] = reports(&session);
+    let (none_stored, tiers_stored) = (none.storage.expect("it has"), tiers.storage.expect("it has"));
+    // 200 writes a second of a kilobyte fill a memtable of 100 KB in half a second.
+    assert!(none_stored.tables_max > 25, "{none_stored:?}");
+    assert!(tiers_stored.tables_max < 12, "{tiers_stored:?}");
+    let read = |report: &ClusterReport| report.latency_ms.read.p50.expect("some");
+    assert!(read(&none) > 1.5 * read(&tiers), "{} and {}", read(&none), read(&tiers));
+    assert!(none_stored.tables_per_read > tiers_stored.tables_per_read.map(|tables| 2.0 * tables));
+    assert_eq!(none_stored.write_amplification, Some(1.0));
+    assert!(tiers_stored.write_amplification > Some(1.4), "{tiers_stored:?}");
+    // And they get slower as the run goes on, each table a disk read more.
+    let buckets: Vec<f32> =
+        session.clusters()[0].buckets().iter().map(|bucket| bucket.latency.read_ms_p50).collect();
+    let (early, late) = (buckets[buckets.len() / 20], buckets[buckets.len() * 19 / 20]);
+    assert!(late > 2.5 * early, "{early} and {late} ms");
+}
+
+#[test]
+fn a_block_cache_and_filters_spare_the_disk() {
+    let run = |storage: Value| {
+        let workload = json!({"rate_per_s": 400, "reads": 0.5, "keys": 2_000, "payload_bytes": 1000});
+        let session = pair(workload, on_disk(json!({})), json!({"storage": storage}), json!([]), 10_000);
+        let [plain, other] = reports(&session);
+        [plain, other]
+            .map(|cluster| (cluster.latency_ms.read.mean.expect("some"), cluster.storage.expect("it has")))
+    };
+    let none = json!({"memtable_mb": 0.1, "block_cache_mb": 0, "compaction": null, "bloom_filter_false_positives": 1});
+    let [filtered, unfiltered] = run(none);
+    assert!(unfiltered.0 > 1.2 * filtered.0, "{unfiltered:?} and {filtered:?}");
+    let [uncached, cached] = run(json!({"memtable_mb": 0.1, "block_cache_mb": 20, "compaction": null}));
+    assert!(uncached.0 > 1.5 * cached.0, "{uncached:?} and {cached:?}");
+    assert!(cached.1.cache_hits_share > Some(0.7), "{cached:?}");
+}
+
+#[test]
+fn compaction_takes_the_disk_from_requests_and_a_throttle_gives_it_back() {
+    let workload =
+        json!({"rate_per_s": 200, "reads": 0.4, "keys": 3_000, "zipf_theta": 0.5, "payload_bytes": 1000});
+    let storage = json!({"bloom_filter_false_positives": 1, "disk_mb_per_s": 20,
+        "compaction": {"size_tiered": {"min_threshold": 8}}, "compaction_mb_per_s": null});
+    let mut common = on_disk(storage);
+    merge(&mut common, &json!({"r": 3, "w": 3, "disk": {"read": {"constant_ms": 0.5}, "channels": 1}}));
+    let mut storage = common["storage"].clone();
+    merge(&mut storage, &json!({"compaction_mb_per_s": 2}));
+    let session = pair(workload, common, json!({"storage": storage}), json!([]), 30_000);
+    let [unbridled, throttled] = reports(&session);
+    let p99 = |report: &ClusterReport| report.latency_ms.read.p99.expect("some");
+    let work = |report: &ClusterReport| report.storage.map(|storage| storage.compactions);
+    assert_eq!(work(&unbridled), work(&throttled), "both keep up");
+    assert!(p99(&unbridled) > 1.8 * p99(&throttled), "{} and {}", p99(&unbridled), p99(&throttled));
+}
+
+#[test]
+fn flushes_and_compactions_cost_core_time() {
+    let cost = |merge_ms: f64| {
+        let workload = json!({"rate_per_s": 300, "reads": 0, "keys": 3_000, "payload_bytes": 1000});
+        let storage =
+            json!({"memtable_mb": 0.1, "block_cache_mb": 0, "merge_service": {"constant_ms": merge_ms}});
+        let common = on_disk(json!({"merge_service": {"constant_ms": merge_ms}}));
+        let session = pair(workload, common, json!({"storage": storage}), json!([]), 10_000);
+        busy(&session)
+    };
+    let ([none, tiers], [none_costly, tiers_costly]) = (cost(0.0), cost(0.5));
+    assert!(none_costly > none + 500.0, "flushes: {none} and {none_costly} ms");
+    assert!(tiers_costly - tiers > 1.5 * (none_costly - none), "compactions: {tiers} and {tiers_costly} ms");
+}
+
+#[test]
+fn after_a_crash_the_commit_log_is_replayed_and_the_longer_it_is_the_longer_that_takes() {
+    let replay_ms = |memtable_mb: f64| {
+        let storage =
+            json!({"memtable_mb": memtable_mb, "commit_log_mb": 50, "replay_service": {"constant_ms": 1}});
+        let mut ring = on_disk(storage);
+        merge(&mut ring, &json!({"commit_log_sync": "every_write"}));
+        let scenario = json!({
+            "version": 1, "name": "replay", "title": "Replay", "duration_ms": 15_000,
+            "workload": {"rate_per_s": 600, "reads": 0, "keys": 5_000, "payload_bytes": 1000},
+            "clusters": [{"gossip_ring": ring}],
+            "faults": [{"at_ms": 6000, "do": {"restart": {"nodes": {"nodes": ["ring-2"]}}}}],
+        });
+        let scenario = parse(&scenario.to_string()).unwrap_or_else(|error| panic!("{error}"));
+        let mut session = Session::open(scenario, None, Vec::new(), None).expect("it is valid");
+        session.without_checkpoints();
+        let mut replaying_ms = 0;
+        while session.now() < session.end() {
+            session.run_until(session.now() + SimDuration::from_ms(10));
+            let world = session.clusters()[0].world();
+            let node =
+                world.process(world.find("ring-2").expect("it is there")).as_ring().expect("of the ring");
+            replaying_ms += if node.is_replaying() { 10 } else { 0 };
+        }
+        let report = &RunReport::of(&session, None, None).clusters[0];
+        assert_eq!(report.lost_acknowledged_writes, 0, "what was acknowledged was synced");
+        let is_told = |found: &&CauseCount| found.cause.contains("restoring");
+        assert!(
+            report.causes.iter().any(|found| is_told(&found)),
+            "who asks it meanwhile is told: {:?}",
+            report.causes
+        );
+        replaying_ms
+    };
+    let (short, long) = (replay_ms(0.2), replay_ms(5.0));
+    assert!((3_400..3_900).contains(&long), "3,600 records at a millisecond: {long}");
+    assert!((10..400).contains(&short), "only what was not flushed: {short}");
+}
+
+#[test]
+fn nothing_acknowledged_and_synced_is_lost_when_every_node_restarts() {
+    let workload =
+        json!({"rate_per_s": 500, "reads": 0.4, "deletes": 0.2, "keys": 300, "payload_bytes": 1000});
+    let storage = json!({"memtable_mb": 0.05, "compaction": {"size_tiered": {}}});
+    let mut common = on_disk(storage);
+    merge(&mut common, &json!({"commit_log_sync": "every_write"}));
+    let restart =
+        |at_ms: u32| json!({"at_ms": at_ms, "do": {"restart": {"nodes": {"roles": ["ring-node"]}}}});
+    let faults = json!([restart(3_000), restart(6_010), restart(6_060), restart(9_025)]);
+    let levelled = json!({"storage": {"memtable_mb": 0.05, "block_cache_mb": 0,
+                                      "compaction": {"levelled": {"table_mb": 0.05, "fan_out": 3}}}});
+    let session = pair(workload, common, levelled, faults, 12_000);
+    for report in reports(&session) {
+        assert_eq!((report.lost_acknowledged_writes, report.stale_reads), (0, 0), "{}", report.name);
+        assert!(report.storage.expect("it has").compactions > 3, "{:?}", report.storage);
+    }
+}
+
+#[test]
+fn writes_wait_when_flushes_cannot_keep_up_and_the_log_stays_bounded() {
+    let workload =
+        json!({"rate_per_s": 400, "reads": 0, "keys": 5_000, "zipf_theta": 0, "payload_bytes": 1000});
+    let slow = json!({"storage": {"memtable_mb": 0.2, "commit_log_mb": 0.6, "block_cache_mb": 0, "disk_mb_per_s": 0.2,
+                                  "compaction": null}});
+    let session =
+        pair(workload, on_disk(json!({"memtable_mb": 0.2, "commit_log_mb": 0.6})), slow, json!([]), 20_000);
+    let [fast, slow] = reports(&session);
+    let stored = slow.storage.expect("it has");
+    assert_eq!(fast.storage.expect("it has").writes_stalled, 0);
+    assert!(stored.writes_stalled > 500 && stored.writes_dropped > 100, "{stored:?}");
+    // 0.2 MB a second are 195 writes of the 400.
+    assert!((140.0..260.0).contains(&slow.goodput_per_second), "{}", slow.goodput_per_second);
+    let world = session.clusters()[1].world();
+    for node in world.node_ids().filter_map(|node| world.process(node).as_ring()) {
+        let store = node.store_on_disk().expect("it has");
+        let logs = [Some(store.memtable()), store.flushing()].into_iter().flatten();
+        assert!(logs.map(|log| log.log_bytes()).sum::<u64>() < 602_000);
+        assert!(node.writes_stalled() <= 4_096);
+    }
+}
+
+#[test]
+fn wide_rows_are_read_whole_from_every_table_that_has_some_of_them() {
+    let workload = json!({"rate_per_s": 300, "reads": 0.5, "scans": 1, "query_rows": 10, "keys": 150, "zipf_theta": 0.3});
+    let mut common = on_disk(json!({"memtable_mb": 0.05}));
+    merge(&mut common, &json!({"rows_per_partition": 20}));
+    let session = pair(workload, common, json!({"rows_per_partition": 5}), json!([]), 5_000);
+    for (least, found, most) in scans_between(&session, 10) {
+        assert!(least as u64 <= found && found <= most as u64, "{least}, {found}, {most}");
+    }
+    let [wide, narrow] = reports(&session);
+    let tables =
+        |report: &ClusterReport| report.storage.and_then(|storage| storage.tables_per_read).expect("some");
+    assert!(tables(&wide) >= tables(&narrow), "{} and {}", tables(&wide), tables(&narrow));
 }

@@ -96,6 +96,31 @@ fn a_ring_is_refused_the_queries_that_it_has_not() {
 }
 
 #[test]
+fn a_store_has_its_ranges() {
+    let at = "/clusters/1/gossip_ring/storage";
+    for (value, parts) in [
+        (json!({"memtable_mb": 0}), ["storage.memtable_mb", "is 0", "0.01 to 1000"]),
+        (
+            json!({"bloom_filter_false_positives": 0}),
+            ["storage.bloom_filter_false_positives", "is 0", "to 1"],
+        ),
+        (json!({"compaction_mb_per_s": -1}), ["storage.compaction_mb_per_s", "is -1", "0.01 to 100000"]),
+        (
+            json!({"compaction": {"size_tiered": {"min_threshold": 8, "max_threshold": 4}}}),
+            ["storage.compaction.size_tiered.max_threshold", "is 4", "at least `min_threshold`, which is 8"],
+        ),
+        (
+            json!({"compaction": {"levelled": {"fan_out": 1}}}),
+            ["storage.compaction.levelled.fan_out", "is 1", "2 to 100"],
+        ),
+        (json!({"memtable": 1}), ["memtable", "memtable_mb", "storage"]),
+    ] {
+        says(&with(at, value), &parts);
+    }
+    assert!(parse(&with(at, json!({"compaction": null})).to_string()).is_ok());
+}
+
+#[test]
 fn a_byte_order_mark_is_passed_over() {
     assert!(parse(&format!("\u{feff}{}", base())).is_ok());
 }

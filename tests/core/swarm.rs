@@ -14,10 +14,11 @@ use faultline::scenario::fault::{FaultSpec, ScheduledFault, Selector};
 use faultline::scenario::names::seats;
 use faultline::scenario::schema::{
     AntiEntropySection, BackupsSection, BufferPoolSection, BufferingSection, ChecksSection,
-    CircuitBreakerSection, ClusterSection, FailureDetectionSection, FencingMode, GossipMode, GossipPeers,
-    HintedHandoffSection, LogSyncPolicy, NetworkSection, PhiAccrualSection, ProbeOrder, ProbesSection,
-    ReadFrom, ReadRepairMode, ReadReplicas, ReplicationMode, RetriesSection, RingSection, Scenario,
-    ShardRange, SqlSection, SwimSection, SyncPolicy, TimeOutSection, WorkloadSection,
+    CircuitBreakerSection, ClusterSection, CompactionSection, FailureDetectionSection, FencingMode,
+    GossipMode, GossipPeers, HintedHandoffSection, LevelledSection, LogSyncPolicy, NetworkSection,
+    PhiAccrualSection, ProbeOrder, ProbesSection, ReadFrom, ReadRepairMode, ReadReplicas, ReplicationMode,
+    RetriesSection, RingSection, Scenario, ShardRange, SizeTieredSection, SqlSection, StorageSection,
+    SwimSection, SyncPolicy, TimeOutSection, WorkloadSection,
 };
 use faultline::session::Session;
 use faultline::workload::operation::{Cause, Outcome};
@@ -121,6 +122,29 @@ fn draw_storage(seed: u64, scenario: &mut Scenario) {
     let ClusterSection::GossipRing(ring) = &mut scenario.clusters[1] else { return };
     ring.encryption.in_transit = dice.one_in(4);
     ring.encryption.at_rest = dice.one_in(4);
+    if dice.one_in(2) {
+        let compaction = match dice.below(3) {
+            0 => None,
+            1 => Some(CompactionSection::SizeTiered(SizeTieredSection {
+                min_threshold: 2 + dice.below(4),
+                ..SizeTieredSection::default()
+            })),
+            _ => Some(CompactionSection::Levelled(LevelledSection { table_mb: 0.02, fan_out: 4 })),
+        };
+        let throttled = dice.one_in(2);
+        // Where tables pile up, the disk alone cannot keep up with the reads.
+        let piles_up = compaction.is_none() || throttled;
+        ring.storage = Some(StorageSection {
+            memtable_mb: dice.between(0.01, 0.05),
+            commit_log_mb: dice.between(0.05, 0.5),
+            block_cache_mb: if piles_up { 2.0 } else { dice.between(0.0, 0.1) },
+            // Made slower still by a fault, it makes writes wait.
+            disk_mb_per_s: if dice.one_in(4) { 1.0 } else { 50.0 },
+            compaction,
+            compaction_mb_per_s: throttled.then_some(0.1),
+            ..StorageSection::default()
+        });
+    }
     ring.rows_per_partition = dice.one_in(3).then(|| 2 + dice.below(20));
 }
 

@@ -13,12 +13,19 @@
 //! keys can form one partition (a wide row): they share their replicas, and a scan
 //! within it is one read of them, a scan over several a read of each.
 //!
+//! What a node has is in memory and in its commit log, or in a log-structured store (O'Neil
+//! et al., "The log-structured merge-tree", 1996; Cassandra's storage engine): a memtable
+//! is flushed to sorted tables, a read looks into every table that may hold the row (Bloom
+//! filters, block cache, disk), compactions merge tables, size-tiered or levelled. Flushes
+//! and compactions take disk and cores from requests, in chunks of 64 KB, one of each at a
+//! time; when flushes cannot keep up writes wait. After a crash the commit log is replayed.
+//!
 //! Simplified: a request's coordination costs core time on its way in, replies
-//! cost none. A write is kept in memory and in the commit log, reads never touch
-//! the disk. TLS costs its receiver core time for each message but those to itself,
-//! encryption at rest for each write. Nearness is by zone and region, not by measured
-//! latency. Left out here: siblings, counters, compare-and-set, memtables and
-//! compaction.
+//! cost none. Without a store reads never touch the disk; with one, a read looks into all
+//! its tables one after the other, nothing is compressed, and Merkle trees and hints read
+//! no disk. TLS costs its receiver core time for each message but those to itself,
+//! encryption at rest for each write and block. Nearness is by zone and region, not by measured
+//! latency. Left out here: siblings, counters, compare-and-set.
 //!
 //! Who is there a node learns by rumour: it knows three others at most, exchanges
 //! digests and what differs with one of them every round, and judges by phi accrual,
@@ -30,6 +37,7 @@ mod handoff;
 mod membership;
 mod replica;
 mod scan;
+mod storage;
 
 use super::hints::Hints;
 use super::membership::{Action, Membership};
@@ -44,6 +52,7 @@ use anti_entropy::Session;
 use coordinator::Coordinated;
 use scan::Scan;
 use std::rc::Rc;
+use storage::Storage;
 
 /// One ring node.
 #[derive(Clone)]
@@ -51,7 +60,9 @@ pub struct RingNode {
     settings: Rc<RingSettings>,
     /// Place in the ring's list of nodes.
     index: u16,
+    /// All that it has, where there is no store.
     rows: PagedVec<Row>,
+    storage: Option<Box<Storage>>,
     pending: PendingTable<Coordinated>,
     /// Scans under way, by their number; each has a slice that is pending.
     scans: Table<Scan>,
@@ -74,6 +85,7 @@ impl RingNode {
     pub fn new(settings: Rc<RingSettings>, index: u16) -> RingNode {
         RingNode {
             rows: PagedVec::filled(Row::default(), settings.keys.len()),
+            storage: Storage::new(&settings, None),
             pending: PendingTable::new(settings.request_timeout, settings.in_flight_max),
             scans: Table::default(),
             scans_begun: 0,
@@ -123,8 +135,11 @@ impl RingNode {
     }
 
     /// What it holds of a key.
-    pub fn row(&self, key: KeyId) -> &Row {
-        self.rows.get(key as usize).expect("a key of the key space")
+    pub fn row(&self, key: KeyId) -> Row {
+        match &self.storage {
+            Some(storage) => storage.store.get(key),
+            None => self.rows.get(key as usize).expect("a key of the key space").clone(),
+        }
     }
 
     /// What it would show of a key.
@@ -135,11 +150,23 @@ impl RingNode {
     pub fn on_start<P: RingHost>(&mut self, disk: &RingDisk, ctx: &mut Context<P>) {
         self.rows = disk.rows.clone();
         self.rows.extend_to(self.settings.keys.len(), Row::default());
+        self.storage = Storage::new(&self.settings, disk.log.as_ref());
         self.hints = disk.hints.clone().unwrap_or_default();
         self.hints.restarted(self.settings.nodes.len(), ctx.monotonic());
+        if !self.replay(ctx) {
+            self.begin(ctx);
+        }
+    }
+
+    /// From now on it serves.
+    fn begin<P: RingHost>(&mut self, ctx: &mut Context<P>) {
         self.arm_handoff(ctx);
         self.arm_anti_entropy(ctx);
         self.arm_purge(ctx);
+        if self.storage.as_ref().is_some_and(|storage| storage.store.is_full()) {
+            self.begin_flush(ctx);
+        }
+        self.begin_compaction(ctx);
         self.begin_gossip(ctx);
         if let CommitLogSync::Interval(interval) = self.settings.commit_log_sync {
             ctx.set_timer(interval, RingTimer::Sync);
@@ -154,6 +181,7 @@ impl RingNode {
             RingTimer::Handoff => self.hand_off(ctx),
             RingTimer::AntiEntropy => self.begin_anti_entropy(ctx),
             RingTimer::Purge => self.purge(ctx),
+            RingTimer::Compact => self.next_chunk(false, ctx),
             RingTimer::Sync => {
                 if ctx.disk_backlog() > 0 {
                     ctx.disk_sync_background();

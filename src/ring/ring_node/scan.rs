@@ -17,9 +17,10 @@
 //! buckets of time; no paging. Left out: range reads by token, and secondary indexes.
 
 use super::RingNode;
+use super::storage::AskedRows;
 use crate::engine::random::mix;
 use crate::engine::{Context, NodeId, Ticket};
-use crate::ring::message::{RingHost, RingMessage, RingToken};
+use crate::ring::message::{RingHost, RingToken};
 use crate::ring::row::Row;
 use crate::ring::settings::RingSettings;
 use crate::ring::slice::{Slice, stamp};
@@ -148,11 +149,7 @@ impl RingNode {
         is_digest: bool,
         ctx: &mut Context<P>,
     ) {
-        let settings = Rc::clone(&self.settings);
-        let rows: Vec<Row> = slice.keys(&settings.keys).iter().map(|key| self.row_to_show(*key)).collect();
-        let stamp = stamp(&rows);
-        let rows = (!is_digest).then(|| Rc::new(rows));
-        ctx.send(coordinator, RingMessage::Slice { ticket, rows, stamp });
+        self.read((coordinator, ticket), AskedRows::Slice(slice), is_digest, ctx);
     }
 
     pub fn on_repair_slice<P: RingHost>(
