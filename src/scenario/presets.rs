@@ -43,6 +43,7 @@ pub const PRESETS: &[Preset] = &[
     preset!("quorum-partition"),
     preset!("sloppy-hints"),
     preset!("deletes-come-back"),
+    preset!("compaction-debt"),
     preset!("speculative-retry"),
     preset!("pbs-lnkd-ssd"),
     preset!("pbs-lnkd-disk"),
