@@ -262,7 +262,7 @@ impl Process for Station {
     fn on_broken(&mut self, _: NodeId, _: &mut Context<Self>) {}
     fn on_control(&mut self, (): (), _: &mut Context<Self>) {}
 
-    fn service_time(&self, _: &Customer, _: SimDuration, stream: &mut Stream) -> SimDuration {
+    fn service_time(&self, _: NodeId, _: &Customer, _: SimDuration, stream: &mut Stream) -> SimDuration {
         match self {
             Station::Server => SimDuration((stream.exponential() * MEAN_SERVICE_NS) as u64),
             _ => SimDuration::ZERO,

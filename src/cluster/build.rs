@@ -1,6 +1,7 @@
 //! Builds a world from a cluster's part of a scenario.
 
 use super::ring_membership::{membership_settings, state_bytes};
+use super::ring_storage::storage_settings;
 use super::role::Role;
 use super::sql_settings::sql_settings;
 use crate::engine::machine::CORES_UNLIMITED;
@@ -170,10 +171,12 @@ fn build_ring(
     let atlas = Rc::new(Atlas::new(seed, zones, partitioning(ring), ring.n as usize, Rc::clone(&first)));
     let token_ring = Rc::clone(&atlas.view(&first).current);
     let nodes: Vec<NodeId> = members.iter().map(|(at, _, _)| NodeId(*at as u16)).collect();
+    let rows_per_partition = ring.rows_per_partition.unwrap_or(1);
     let membership = Rc::new(membership_settings(ring, seed));
     let known = membership.neighbours.clone();
     let settings = Rc::new(RingSettings {
-        keys: traffic.keys.clone(),
+        keys: traffic.keys.in_partitions(rows_per_partition),
+        rows_per_partition,
         atlas,
         nodes: nodes.clone(),
         stream_rate: ring.stream_mbit_per_s / 8_000.0,
@@ -221,12 +224,15 @@ fn build_ring(
             SyncPolicy::EveryWrite => CommitLogSync::EveryWrite,
             SyncPolicy::EveryMs(ms) => CommitLogSync::Interval(SimDuration::from_ms_f64(ms)),
         },
+        storage: ring.storage.as_ref().map(|storage| Rc::new(storage_settings(storage))),
         request_timeout: SimDuration::from_ms_f64(ring.request_timeout_ms),
         in_flight_max: ring.in_flight_max as usize,
         coordinator_service: ring.coordinator_service.clone(),
         read_service: ring.read_service.clone(),
+        row_service: ring.row_service.clone(),
         write_service: ring.write_service.clone(),
         gossip_service: ring.gossip_service.clone(),
+        encryption: ring.encryption.cost(),
     });
     let owners = ring.token_aware.then(|| {
         let keys = 0..traffic.keys.len() as u32;

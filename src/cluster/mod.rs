@@ -10,6 +10,7 @@ pub mod build;
 pub mod message;
 pub mod resolve;
 mod ring_membership;
+mod ring_storage;
 pub mod role;
 pub mod run;
 mod sql_settings;

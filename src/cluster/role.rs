@@ -98,6 +98,12 @@ impl Process for Role {
     #[inline]
     fn on_message(&mut self, from: NodeId, message: Message, ctx: &mut Context<Self>) {
         match (self, message) {
+            (Role::Ring(node), Message::Request(request) | Message::Put(Put { request, .. }))
+                if node.is_replaying() =>
+            {
+                ctx.send(from, Response::failed(request.id, Cause::Restoring));
+            }
+            (Role::Ring(node), _) if node.is_replaying() => {}
             (Role::Ring(node), Message::Ring(message)) => on_ring_message(node, from, message, ctx),
             (Role::Ring(node), Message::Request(request)) => node.on_request(from, request, ctx),
             (Role::Ring(node), Message::Put(put)) => {
@@ -188,9 +194,15 @@ impl Process for Role {
     }
 
     #[inline]
-    fn service_time(&self, message: &Message, waited: SimDuration, stream: &mut Stream) -> SimDuration {
+    fn service_time(
+        &self,
+        from: NodeId,
+        message: &Message,
+        waited: SimDuration,
+        stream: &mut Stream,
+    ) -> SimDuration {
         match (self, message) {
-            (Role::Ring(node), message) => ring_service(node, message, stream),
+            (Role::Ring(node), message) => ring_service(node, from, message, stream),
             (Role::QueryProxy(proxy), Message::Request(_)) => {
                 proxy.service_time(stream) + encryption(proxy.settings(), message)
             }
@@ -214,11 +226,7 @@ impl Process for Role {
 
 /// Core time for TLS.
 fn encryption(settings: &SqlSettings, message: &Message) -> SimDuration {
-    let cost = &settings.encryption;
-    if cost.per_message == SimDuration::ZERO && cost.per_kilobyte == SimDuration::ZERO {
-        return SimDuration::ZERO;
-    }
-    cost.per_message + cost.per_kilobyte.scaled(f64::from(message.bytes()) / 1_000.0)
+    settings.encryption.of_message(|| message.bytes())
 }
 
 fn on_ring_message(node: &mut RingNode, from: NodeId, message: RingMessage, ctx: &mut Context<Role>) {
@@ -237,13 +245,18 @@ fn on_ring_message(node: &mut RingNode, from: NodeId, message: RingMessage, ctx:
             node.on_read_reply(from, ticket, &row, is_digest, ctx);
         }
         RingMessage::Repair { key, row, ticket } => node.on_repair(from, (key, &row), ticket, ctx),
+        RingMessage::ReadSlice { ticket, slice, is_digest } => {
+            node.on_read_slice(from, ticket, slice, is_digest, ctx);
+        }
+        RingMessage::Slice { ticket, rows, stamp } => node.on_slice(from, ticket, rows, stamp, ctx),
+        RingMessage::RepairSlice { rows, ticket } => node.on_repair_slice(from, &rows, ticket, ctx),
         RingMessage::RepairAcknowledged { ticket } => node.on_repaired(from, ticket, ctx),
         RingMessage::Hint { key, row } => node.on_hint(from, key, &row, ctx),
         RingMessage::HintStored { key, stamp } => node.on_hint_stored(from, key, stamp, ctx),
         RingMessage::TreeRequest => node.on_tree_request(from, ctx),
         RingMessage::Tree { leaves } => node.on_tree(from, leaves, ctx),
         RingMessage::Sync { leaves, rows } => node.on_sync(from, leaves, &rows, ctx),
-        RingMessage::Forward { client, request, context } => node.coordinate(client, request, context, ctx),
+        RingMessage::Forward { client, request, context } => node.serve(client, request, context, ctx),
         RingMessage::Prepare { ticket, key, ballot } => node.on_prepare(from, ticket, key, ballot, ctx),
         RingMessage::Promise { ticket, ballot, promised, row, is_committed } => {
             node.on_promise(from, ticket, (ballot, promised), (&row, is_committed), ctx);
@@ -329,22 +342,39 @@ fn on_backup_message(store: &mut BackupStore, from: NodeId, message: SqlMessage,
     }
 }
 
-fn ring_service(node: &RingNode, message: &Message, stream: &mut Stream) -> SimDuration {
+fn ring_service(node: &RingNode, from: NodeId, message: &Message, stream: &mut Stream) -> SimDuration {
     let settings = node.settings();
-    match message {
+    let encryption = &settings.encryption;
+    let service = match message {
         Message::Request(_) | Message::Put(_) | Message::Ring(RingMessage::Forward { .. }) => {
             settings.coordinator_service.sample(stream)
         }
         Message::Ring(RingMessage::Prepare { .. }) => settings.read_service.sample(stream),
-        Message::Ring(RingMessage::Propose { .. }) => settings.write_service.sample(stream),
-        Message::Ring(RingMessage::Write { .. } | RingMessage::Repair { .. } | RingMessage::Hint { .. }) => {
-            settings.write_service.sample(stream)
+        Message::Ring(RingMessage::Propose { .. }) => {
+            settings.write_service.sample(stream) + encryption.per_io
         }
-        Message::Ring(RingMessage::Sync { rows, .. } | RingMessage::StreamChunk { rows, .. }) => {
-            SimDuration(settings.write_service.sample(stream).0.saturating_mul(rows.len() as u64))
+        Message::Ring(RingMessage::Write { .. } | RingMessage::Repair { .. } | RingMessage::Hint { .. }) => {
+            settings.write_service.sample(stream) + encryption.per_io
+        }
+        Message::Ring(
+            RingMessage::Sync { rows, .. }
+            | RingMessage::StreamChunk { rows, .. }
+            | RingMessage::RepairSlice { rows, .. },
+        ) => {
+            let each = settings.write_service.sample(stream) + encryption.per_io;
+            SimDuration(each.0.saturating_mul(rows.len() as u64))
         }
         Message::Ring(RingMessage::Read { .. }) => settings.read_service.sample(stream),
+        Message::Ring(RingMessage::ReadSlice { slice, .. }) => {
+            let rows = SimDuration(settings.row_service.sample(stream).0 * u64::from(slice.rows));
+            settings.read_service.sample(stream) + rows
+        }
         Message::Ring(RingMessage::Gossip { .. }) => settings.gossip_service.sample(stream),
         _ => SimDuration::ZERO,
+    };
+    // What a coordinator asks of itself crosses no network.
+    if settings.nodes[usize::from(node.index())] == from {
+        return service;
     }
+    service + encryption.of_message(|| message.bytes())
 }

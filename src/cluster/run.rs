@@ -60,7 +60,7 @@ fn left_at(world: &World<Role>, node: NodeId, key: KeyId) -> Option<Row> {
     match body.disk().image() {
         // One that is paused when it should start has nothing in memory yet.
         _ if !body.is_down() && ring.gossip().has_started() => Some(ring.known(key)),
-        Image::Ring(disk) => Some(disk.known(key)),
+        Image::Ring(disk) => Some(disk.known(key, &ring.settings().keys)),
         _ => None,
     }
 }
@@ -306,6 +306,13 @@ impl ClusterRun {
         nodes.map(|ring| ring.gossip().memory_bytes()).sum()
     }
 
+    /// Whether a node is up, neither paused nor a ring node that still replays its commit log.
+    pub fn could_answer(&self, node: NodeId) -> bool {
+        let body = self.world.body(node);
+        let is_replaying = self.world.process(node).as_ring().is_some_and(RingNode::is_replaying);
+        !body.is_down() && !body.is_paused() && !is_replaying
+    }
+
     /// How often a ring node believed another one dead that was up, paused ones aside.
     pub fn false_convictions(&self) -> u64 {
         self.false_convictions
@@ -314,8 +321,7 @@ impl ClusterRun {
     /// Who is up when the bucket ends was convicted falsely in it.
     fn judge_convictions(&mut self) {
         let convicted = self.watcher.take_convicted();
-        let body = |node: &NodeId| self.world.body(*node);
-        let is_false = |node: &&NodeId| !body(node).is_down() && !body(node).is_paused();
+        let is_false = |node: &&NodeId| self.could_answer(**node);
         self.false_convictions += convicted.iter().filter(is_false).count() as u64;
     }
 

@@ -6,8 +6,8 @@ use crate::scenario::schema::{
     ClusterSection, FencingMode, LogSyncPolicy, ReadFrom, ReplicationMode, Scenario, ShardRange, SqlSection,
 };
 use crate::sql::settings::{
-    Backups, Breaker, BufferPool, Buffering, Cache, Encryption, Failover, Fencing, LogSync, Pool,
-    ReadRouting, Replication, Resharding, Retries, SchemaChange, Services, SqlSettings, Storage,
+    Backups, Breaker, BufferPool, Buffering, Cache, Failover, Fencing, LogSync, Pool, ReadRouting,
+    Replication, Resharding, Retries, SchemaChange, Services, SqlSettings, Storage,
 };
 use crate::sql::shard_map::{KeyRange, ShardEntry, ShardMap, Sharding, name_point};
 use crate::workload::generator::Traffic;
@@ -29,8 +29,6 @@ pub(super) fn sql_settings(
     let first_map = Rc::new(first_map(sql, seats));
     let mut proxies = nodes(|seat| matches!(seat, Seat::QueryProxy(_)));
     proxies.extend(nodes(|seat| matches!(seat, Seat::ShardProxy { .. })));
-    let encryption = &sql.encryption;
-    let only_if = |on: bool, cost_ms: f64| if on { ms(cost_ms) } else { SimDuration::ZERO };
     SqlSettings {
         keys: traffic.keys.clone(),
         sharding: first_map.sharding,
@@ -118,11 +116,7 @@ pub(super) fn sql_settings(
             lock_wait_timeout: ms(sql.row_locks.wait_timeout_ms),
             row_queue_max: sql.row_locks.queue,
         },
-        encryption: Encryption {
-            per_message: only_if(encryption.in_transit, encryption.message_ms),
-            per_kilobyte: only_if(encryption.in_transit, encryption.kilobyte_ms),
-            per_io: only_if(encryption.at_rest, encryption.io_ms),
-        },
+        encryption: sql.encryption.cost(),
         resharding: Resharding {
             chunk_rows: sql.resharding.chunk_rows,
             chunk_every: ms(sql.resharding.chunk_every_ms),

@@ -1,11 +1,12 @@
-//! A disk: a queue of reads and fsyncs, and what survives a crash.
+//! A disk: a queue of reads, transfers and fsyncs, and what survives a crash.
 //!
 //! Records are appended to a file's buffer and become durable when an fsync of
 //! that file that began after them completes. Requests that come while an fsync
 //! of the file runs or waits share the next one (group commit). What was not
 //! synced is lost in a crash; with the disk lost, everything is.
 //!
-//! Modelled: one device with a queue, drawn times for a read and an fsync, two
+//! Modelled: one device with a queue, drawn times for a read and an fsync, transfers
+//! that take as long as the process says (much is read or written in sequence), two
 //! files that are synced apart from each other, group commit. Requests begin in
 //! the order in which they came, as many at once as the device has channels; of
 //! fsyncs only one at a time, which occupies a channel, and what came after one
@@ -14,6 +15,7 @@
 //! crash loses a file's whole buffer, never a part of it.
 
 use super::distribution::Distribution;
+use super::time::SimDuration;
 use std::collections::VecDeque;
 
 /// Most records of one file that may wait unsynced. A process that appends faster
@@ -24,6 +26,10 @@ pub const UNSYNCED_RECORDS_MAX: usize = 1 << 20;
 pub const SYNC_WAITERS_MAX: usize = UNSYNCED_RECORDS_MAX;
 /// Most reads that may wait for a channel; the next is refused.
 pub const READS_WAITING_MAX: usize = 4_096;
+
+/// Most transfers that may wait for a channel. A process has a few under way at a
+/// time, each a part of something large.
+pub const TRANSFERS_WAITING_MAX: usize = 64;
 
 /// The durable content of a disk: a fold over the records that were synced, in
 /// the order in which they became durable.
@@ -64,6 +70,8 @@ pub enum File {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Request<K> {
     Read(K),
+    /// Reads or writes in sequence for so long.
+    Transfer(K, SimDuration),
     /// Syncs everything that was appended to the file before it begins.
     Sync(File),
 }
@@ -100,6 +108,7 @@ pub struct Disk<D: DiskImage, K> {
     buffers: [Buffer<D::Record, K>; 2],
     queue: VecDeque<Request<K>>,
     reads_waiting: usize,
+    transfers_waiting: usize,
     /// Channels at work, and whether an fsync occupies one of them.
     busy: u16,
     syncing: bool,
@@ -115,6 +124,7 @@ impl<D: DiskImage, K: Copy> Disk<D, K> {
             buffers: Default::default(),
             queue: VecDeque::new(),
             reads_waiting: 0,
+            transfers_waiting: 0,
             busy: 0,
             syncing: false,
             syncs: 0,
@@ -175,6 +185,16 @@ impl<D: DiskImage, K: Copy> Disk<D, K> {
         has_room
     }
 
+    /// Queues a transfer that takes so long.
+    pub(super) fn request_transfer(&mut self, duration: SimDuration, token: K) {
+        assert!(
+            self.transfers_waiting < TRANSFERS_WAITING_MAX,
+            "disk: more than {TRANSFERS_WAITING_MAX} transfers wait"
+        );
+        self.transfers_waiting += 1;
+        self.queue.push_back(Request::Transfer(token, duration));
+    }
+
     /// Begins the next request, if a channel is free and there is one that can begin.
     pub(super) fn begin_next(&mut self) -> Option<Request<K>> {
         if self.busy == self.speed.channels {
@@ -186,6 +206,7 @@ impl<D: DiskImage, K: Copy> Disk<D, K> {
         let request = self.queue.remove(at)?;
         match request {
             Request::Read(_) => self.reads_waiting -= 1,
+            Request::Transfer(..) => self.transfers_waiting -= 1,
             Request::Sync(file) => {
                 self.syncing = true;
                 let buffer = &mut self.buffers[file as usize];
@@ -203,7 +224,7 @@ impl<D: DiskImage, K: Copy> Disk<D, K> {
     pub(super) fn finish(&mut self, request: Request<K>, done: &mut Vec<K>) {
         self.busy -= 1;
         match request {
-            Request::Read(token) => done.push(token),
+            Request::Read(token) | Request::Transfer(token, _) => done.push(token),
             Request::Sync(file) => {
                 self.syncing = false;
                 self.syncs += 1;
@@ -222,6 +243,7 @@ impl<D: DiskImage, K: Copy> Disk<D, K> {
         self.buffers = Default::default();
         self.queue.clear();
         self.reads_waiting = 0;
+        self.transfers_waiting = 0;
         self.busy = 0;
         self.syncing = false;
         if disk_lost {

@@ -331,11 +331,11 @@ impl<P: Process> Kernel<P> {
     pub(super) fn drive_disk(&mut self, node: NodeId, body: &mut Body<P>) {
         while let Some(request) = body.disk.begin_next() {
             let speed = &body.disk.speed;
-            let distribution = match request {
-                Request::Read(_) => &speed.read,
-                Request::Sync(_) => &speed.sync,
+            let mut duration = match request {
+                Request::Read(_) => speed.read.sample(&mut body.disk_stream),
+                Request::Transfer(_, duration) => duration,
+                Request::Sync(_) => speed.sync.sample(&mut body.disk_stream),
             };
-            let mut duration = distribution.sample(&mut body.disk_stream);
             if body.disk_slow_factor != 1.0 {
                 duration = duration.scaled(body.disk_slow_factor);
                 for fault in &mut self.faults {

@@ -3,13 +3,15 @@
 //! Read in this order: [`time`], [`queue`], [`random`], [`distribution`];
 //! [`process`] (what a node is), [`machine`], [`disk`], [`network`], [`fault`];
 //! [`event`], [`kernel`], [`world`] (the loop), [`trace`] (its fingerprint).
-//! [`paged`], [`paged_log`] and [`pending`] are containers that processes build on.
+//! [`encryption`] says what it costs. [`paged`], [`paged_log`], [`lru`] and [`pending`] are containers that processes build on.
 
 pub mod disk;
 pub mod distribution;
+pub mod encryption;
 pub mod event;
 pub mod fault;
 pub mod kernel;
+pub mod lru;
 pub mod machine;
 pub mod network;
 pub mod node;
@@ -27,6 +29,7 @@ pub mod world;
 
 pub use disk::{DiskImage, DiskSpeed, File};
 pub use distribution::{Distribution, DistributionError};
+pub use encryption::Encryption;
 pub use fault::{FaultId, FaultKind, NodeSet, Touched};
 pub use network::NetworkSpec;
 pub use node::{NodeId, NodeSpec};

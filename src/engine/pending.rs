@@ -106,6 +106,11 @@ impl<T> PendingTable<T> {
         Ok(ticket)
     }
 
+    pub fn get(&self, ticket: Ticket) -> Option<&T> {
+        let slot = self.slots.get(ticket.slot as usize)?;
+        if slot.generation != ticket.generation { None } else { slot.entry.as_ref() }
+    }
+
     pub fn get_mut(&mut self, ticket: Ticket) -> Option<&mut T> {
         let slot = self.slots.get_mut(ticket.slot as usize)?;
         if slot.generation != ticket.generation { None } else { slot.entry.as_mut() }

@@ -64,10 +64,16 @@ pub trait Process: Clone {
     /// A stream or pooled connection to `peer` was given up.
     fn on_broken(&mut self, peer: NodeId, ctx: &mut Context<Self>);
     fn on_control(&mut self, control: Self::Control, ctx: &mut Context<Self>);
-    /// How long a core is occupied by a message, on a machine at full speed.
+    /// How long a core is occupied by a message, on a machine at full speed; a process may send to itself.
     /// `waited` is how long the message stood in the queue before a core took it:
     /// one that nobody waits for any more need not be served.
-    fn service_time(&self, message: &Self::Message, waited: SimDuration, stream: &mut Stream) -> SimDuration;
+    fn service_time(
+        &self,
+        from: NodeId,
+        message: &Self::Message,
+        waited: SimDuration,
+        stream: &mut Stream,
+    ) -> SimDuration;
 }
 
 /// What a process can do and know while it handles something.
@@ -199,6 +205,16 @@ impl<'a, P: Process> Context<'a, P> {
         let taken = self.body.disk.request_read(token.into());
         self.kernel.drive_disk(self.id, self.body);
         taken
+    }
+
+    /// Reads or writes in sequence, which occupies the disk for so long (at full speed); `on_done(token)`
+    /// follows. What is written is durable only when a record of it is.
+    ///
+    /// # Panics
+    /// If more than [`TRANSFERS_WAITING_MAX`](super::disk::TRANSFERS_WAITING_MAX) would wait.
+    pub fn disk_transfer(&mut self, duration: SimDuration, token: impl Into<P::Token>) {
+        self.body.disk.request_transfer(duration, token.into());
+        self.kernel.drive_disk(self.id, self.body);
     }
 
     /// Records appended to either file and not yet durable.

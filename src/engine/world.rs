@@ -258,8 +258,8 @@ impl<P: Process> World<P> {
         let (kernel, place) = (&mut self.kernel, &mut self.nodes[node.index()]);
         let body = &mut place.body;
         let duration = match &job {
-            Job::Message { message, .. } => {
-                place.process.service_time(message, waited, &mut body.service_stream)
+            Job::Message { from, message } => {
+                place.process.service_time(*from, message, waited, &mut body.service_stream)
             }
             Job::Work { duration, .. } => *duration,
         };

@@ -4,5 +4,6 @@ pub mod chart;
 pub mod history_file;
 pub mod page;
 pub mod run_report;
+pub mod storage;
 pub mod table;
 pub mod verdict;

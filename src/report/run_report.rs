@@ -4,6 +4,7 @@
 //! Figures are of the whole run, from its start to where it stands now. What
 //! there was none of is `null`, never 0: a latency of nothing is not fast.
 
+use super::storage::StorageReport;
 use super::verdict::{Check, judge};
 use crate::check::durability::Errant;
 use crate::cluster::run::ClusterRun;
@@ -94,6 +95,9 @@ pub struct ClusterReport {
     pub retries: u64,
     /// How often a ring node believed another one dead that was up; none without a ring.
     pub false_convictions: Option<u64>,
+    /// Of log-structured stores, where a ring has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage: Option<StorageReport>,
     /// None where there are no replicas that lag.
     pub replication_lag_ms_max: Option<f64>,
     /// Who owns what of a ring as it is at the end; none without one.
@@ -310,6 +314,7 @@ impl ClusterReport {
             recovery_time_ms_max: summary.recovery_time_ms_max,
             retries: summary.retries,
             false_convictions: (run.kind() == "gossip_ring").then(|| run.false_convictions()),
+            storage: StorageReport::of(run),
             replication_lag_ms_max: summary.replication_lag_ms_max,
             ownership: ownership(run),
             cost: cost(summary.cost),

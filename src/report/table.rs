@@ -1,6 +1,7 @@
 //! A report as a table of text, one column per cluster.
 
 use super::run_report::{ClusterReport, FaultReport, RunReport};
+use super::storage::StorageReport;
 use std::fmt::Write;
 
 /// One row of figures: what they are, and each cluster's.
@@ -12,7 +13,7 @@ pub struct Row {
 /// The figures of every cluster, row by row. Causes follow in a list of their own. What no cluster has is left out.
 pub fn rows(report: &RunReport) -> Vec<Row> {
     type Figure = fn(&ClusterReport) -> String;
-    let figures: [(&str, Figure); 32] = [
+    let figures: [(&str, Figure); 37] = [
         ("operations invoked", |cluster| whole(cluster.operations.invoked)),
         ("  ok", |cluster| whole(cluster.operations.ok)),
         ("  failed", |cluster| whole(cluster.operations.failed)),
@@ -51,6 +52,19 @@ pub fn rows(report: &RunReport) -> Vec<Row> {
             let deviation = cluster.ownership.as_ref().map(|owned| owned.coefficient_of_variation);
             deviation.map_or(NONE.to_string(), |deviation| decimals(deviation, 3))
         }),
+        ("sorted tables that a read looks into", |cluster| {
+            stored(cluster, |storage| storage.tables_per_read)
+        }),
+        ("sorted tables of a node, at the end, most", |cluster| {
+            stored(cluster, |storage| Some(storage.tables_max as f64))
+        }),
+        ("bytes written for each that is flushed", |cluster| {
+            stored(cluster, |storage| storage.write_amplification)
+        }),
+        ("writes that waited for a flush", |cluster| {
+            some(cluster.storage.map_or(0, |storage| storage.writes_stalled))
+        }),
+        ("  for too long", |cluster| some(cluster.storage.map_or(0, |storage| storage.writes_dropped))),
         ("cost, USD per hour", |cluster| decimals(cluster.cost.usd_per_hour, 3)),
         ("  per month", |cluster| decimals(cluster.cost.usd_per_month, 2)),
         ("  per million operations", |cluster| {
@@ -68,6 +82,11 @@ const NONE: &str = "–";
 /// A count that most clusters do not have.
 fn some(count: u64) -> String {
     if count > 0 { whole(count) } else { NONE.to_string() }
+}
+
+/// A figure of log-structured stores.
+fn stored(cluster: &ClusterReport, figure: fn(StorageReport) -> Option<f64>) -> String {
+    cluster.storage.and_then(figure).map_or(NONE.to_string(), |value| decimals(value, 2))
 }
 
 /// The whole report as text.

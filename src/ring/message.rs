@@ -6,7 +6,10 @@ use super::membership::MembershipTimer;
 use super::paxos::Acceptor;
 use super::place::{Move, MoveEnd, PLACE_BYTES, Places};
 use super::row::Row;
+use super::slice::Slice;
+use super::storage::log_disk::{Change, LogDisk};
 use crate::engine::{DiskImage, NodeId, PagedVec, Process, Ticket, Transport};
+use crate::workload::keys::KeySpace;
 use crate::workload::operation::{Got, HEADER_BYTES, KeyId, Request, Response};
 use crate::workload::version_vector::VersionVector;
 use std::rc::Rc;
@@ -84,6 +87,23 @@ pub enum RingMessage {
         ticket: Ticket,
         ballot: u64,
         promised: u64,
+    },
+    /// Several rows of one partition.
+    ReadSlice {
+        ticket: Ticket,
+        slice: Slice,
+        is_digest: bool,
+    },
+    /// All rows of a slice, those never written too, or only a stamp over them (the digest).
+    Slice {
+        ticket: Ticket,
+        rows: Option<Rc<Vec<Row>>>,
+        stamp: u64,
+    },
+    /// As `Repair`, of the rows of a slice.
+    RepairSlice {
+        rows: Rc<Vec<(KeyId, Row)>>,
+        ticket: Option<Ticket>,
     },
     /// A write that was kept for the receiver.
     Hint {
@@ -164,9 +184,11 @@ impl RingMessage {
         match self {
             RingMessage::Write { .. } | RingMessage::Forward { .. } => CLASS_WRITE_REQUEST,
             RingMessage::WriteAcknowledged { .. } => CLASS_WRITE_ACKNOWLEDGEMENT,
-            RingMessage::Read { .. } => CLASS_READ_REQUEST,
-            RingMessage::ReadReply { .. } => CLASS_READ_RESPONSE,
-            RingMessage::Repair { .. } | RingMessage::RepairAcknowledged { .. } => CLASS_REPAIR,
+            RingMessage::Read { .. } | RingMessage::ReadSlice { .. } => CLASS_READ_REQUEST,
+            RingMessage::ReadReply { .. } | RingMessage::Slice { .. } => CLASS_READ_RESPONSE,
+            RingMessage::Repair { .. }
+            | RingMessage::RepairSlice { .. }
+            | RingMessage::RepairAcknowledged { .. } => CLASS_REPAIR,
             RingMessage::Hint { .. } | RingMessage::HintStored { .. } => CLASS_HINT,
             RingMessage::TreeRequest | RingMessage::Tree { .. } | RingMessage::Sync { .. } => {
                 CLASS_ANTI_ENTROPY
@@ -207,8 +229,20 @@ impl RingMessage {
                 }
                 RingMessage::Prepare { .. } | RingMessage::Accepted { .. } => 30,
                 RingMessage::Promise { row, .. } | RingMessage::Propose { row, .. } => 40 + row.bytes(),
+                RingMessage::Slice { rows, .. } => {
+                    rows.as_ref().map_or(DIGEST_BYTES, |rows| 30 + bytes_of(rows.iter()))
+                }
+                RingMessage::RepairSlice { rows, .. } => 40 + bytes_of(rows.iter().map(|(_, row)| row)),
+                RingMessage::ReadSlice { .. } => 30,
             }
     }
+}
+
+/// Bytes of rows that share a partition's key: those that were written, each with its own key and time.
+fn bytes_of<'a>(rows: impl Iterator<Item = &'a Row>) -> u32 {
+    const ROW_BYTES: u32 = 18;
+    let written = rows.filter(|row| !row.is_empty());
+    written.fold(0, |sum: u32, row| sum.saturating_add(ROW_BYTES + row.bytes()))
 }
 
 /// Something worth telling.
@@ -240,6 +274,10 @@ pub enum RingEvent {
     HandsOver { node: NodeId },
     /// It is over: done, given up, or it could not begin.
     MoveOver { node: NodeId, what: Move, end: MoveEnd },
+    /// Writes wait at a node: its memtable is full and cannot be flushed yet.
+    WritesStall { node: NodeId },
+    /// They go on, after so long; so many had to wait.
+    WritesGoOn { node: NodeId, writes: u32, for_ms: u32 },
 }
 
 impl RingEvent {
@@ -266,6 +304,10 @@ impl RingEvent {
             RingEvent::HandsOver { node } => 10 << 56 | u64::from(node.0),
             RingEvent::MoveOver { node, what, end } => {
                 11 << 56 | u64::from(node.0) << 16 | (what as u64) << 8 | end as u64
+            }
+            RingEvent::WritesStall { node } => 12 << 56 | u64::from(node.0),
+            RingEvent::WritesGoOn { node, writes, .. } => {
+                13 << 56 | u64::from(node.0) << 40 | u64::from(writes)
             }
         }
     }
@@ -299,6 +341,8 @@ pub enum RingTimer {
     },
     /// The oldest transaction may have run out of time.
     TransactionTimeOut,
+    /// A compaction may go on, as far as its limit is concerned.
+    Compact,
 }
 
 /// What completions of disk operations carry.
@@ -340,6 +384,32 @@ pub enum RingToken {
     RowsStored {
         change: u64,
     },
+    /// A step of a flush or of a compaction is done.
+    Storage {
+        is_flush: bool,
+        step: Step,
+    },
+    /// A block of a table was read.
+    BlockRead {
+        operation: Ticket,
+    },
+    /// What was read of tables is merged.
+    TablesRead {
+        operation: Ticket,
+    },
+    /// The commit log was read, after a crash.
+    LogRead,
+    /// And replayed.
+    Replayed,
+}
+
+/// The steps of each chunk of a flush or a compaction, and the last of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    Read,
+    Work,
+    Write,
+    Durable,
 }
 
 /// A record of the commit log.
@@ -353,6 +423,13 @@ pub struct RingRecord {
 #[derive(Clone, Debug)]
 pub enum Content {
     Row(Row),
+    /// With a store: the same, of a generation of its memtable.
+    Logged {
+        generation: u32,
+        row: Row,
+    },
+    /// A flush or a compaction of a store; it is about no single key.
+    Tables(Change),
     /// The tombstone with this stamp is dropped.
     Purged {
         stamp: u64,
@@ -387,11 +464,12 @@ pub struct RingDisk {
     /// How all stand to the ring; none if it has not changed.
     pub places: Option<Places>,
     pub acceptors: PagedVec<Acceptor>,
+    /// With a store, in place of the rows.
+    pub log: Option<LogDisk>,
 }
 
-/// All that is known of a key by rows, hints and ballots.
-pub fn known(rows: &PagedVec<Row>, hints: Option<&Hints>, acceptors: &PagedVec<Acceptor>, key: KeyId) -> Row {
-    let mut row = rows.get(key as usize).cloned().unwrap_or_default();
+/// A row with all that hints and ballots know of its key.
+pub fn known(mut row: Row, hints: Option<&Hints>, acceptors: &PagedVec<Acceptor>, key: KeyId) -> Row {
     if let Some(hints) = hints {
         hints.merge_into(key, &mut row);
     }
@@ -402,14 +480,27 @@ pub fn known(rows: &PagedVec<Row>, hints: Option<&Hints>, acceptors: &PagedVec<A
 }
 
 impl RingDisk {
-    /// All that it holds of a key, for whomever it is kept.
-    pub fn known(&self, key: KeyId) -> Row {
-        known(&self.rows, self.hints.as_ref(), &self.acceptors, key)
+    /// What is there of a key.
+    pub fn row(&self, key: KeyId, keys: &KeySpace) -> Row {
+        match &self.log {
+            Some(log) => log.get(key, keys),
+            None => self.rows.get(key as usize).cloned().unwrap_or_default(),
+        }
     }
 
-    fn acceptor(&mut self, key: usize) -> &mut Acceptor {
-        self.acceptors.extend_to(key + 1, Acceptor::default());
-        self.acceptors.get_mut(key).expect("the table was just extended")
+    /// All that it holds of a key, for whomever it is kept.
+    pub fn known(&self, key: KeyId, keys: &KeySpace) -> Row {
+        known(self.row(key, keys), self.hints.as_ref(), &self.acceptors, key)
+    }
+
+    fn kept(&mut self, key: KeyId) -> &mut Row {
+        self.rows.extend_to(key as usize + 1, Row::default());
+        self.rows.get_mut(key as usize).expect("the table was just extended")
+    }
+
+    fn acceptor(&mut self, key: KeyId) -> &mut Acceptor {
+        self.acceptors.extend_to(key as usize + 1, Acceptor::default());
+        self.acceptors.get_mut(key as usize).expect("the table was just extended")
     }
 }
 
@@ -417,13 +508,19 @@ impl DiskImage for RingDisk {
     type Record = RingRecord;
 
     fn apply(&mut self, record: RingRecord) {
-        let key = record.key as usize;
-        self.rows.extend_to(key + 1, Row::default());
-        let kept = self.rows.get_mut(key).expect("the table was just extended");
+        let key = record.key;
         match record.content {
-            Content::Row(row) => kept.merge(&row),
-            Content::Purged { stamp } if kept.stamp() == stamp => *kept = Row::default(),
-            Content::Purged { .. } => {}
+            Content::Row(row) => self.kept(key).merge(&row),
+            Content::Logged { generation, row } => {
+                self.log.get_or_insert_default().append(generation, key, &row);
+            }
+            Content::Tables(change) => self.log.get_or_insert_default().change(change),
+            Content::Purged { stamp } => {
+                let kept = self.kept(key);
+                if kept.stamp() == stamp {
+                    *kept = Row::default();
+                }
+            }
             Content::Places(places) => self.places = Some(places),
             Content::Hint { owner, row } => {
                 self.hints.get_or_insert_with(Hints::default).put(owner, record.key, &row);

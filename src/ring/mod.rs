@@ -3,6 +3,7 @@
 //! [`token_ring`] says where a key is, [`view`] which ring a node acts by, made of the [`place`]s that it has
 //! heard of; [`ring_node`] coordinates (by [`consistency`], with [`speculation`]), stores [`row`]s (registers,
 //! [`siblings`] or a [`counter`]), keeps [`hints`], takes part in rounds of [`paxos`] and streams ranges that move;
+//! all in memory or in its [`storage`], where neighbours can be read as a [`slice`];
 //! [`membership`] says who is there: by [`gossip`] of [`rumour`]s over an [`overlay`],
 //! judged by a [`failure_detector`]; [`message`] is what they say to each other,
 //! [`settings`] what they are set up with.
@@ -24,6 +25,8 @@ pub mod row;
 pub mod rumour;
 pub mod settings;
 pub mod siblings;
+pub mod slice;
 pub mod speculation;
+pub mod storage;
 pub mod token_ring;
 pub mod view;

@@ -2,8 +2,9 @@
 
 use super::consistency::ConsistencyLevel;
 use super::membership::MembershipSettings;
+use super::storage::StorageSettings;
 use super::view::Atlas;
-use crate::engine::{Distribution, NodeId, SimDuration};
+use crate::engine::{Distribution, Encryption, NodeId, SimDuration};
 use crate::workload::keys::KeySpace;
 use std::rc::Rc;
 
@@ -82,6 +83,8 @@ pub struct RingSettings {
     pub membership: Rc<MembershipSettings>,
     /// Bytes of what is gossiped of a node once for each of its starts: tokens, zone, address.
     pub state_bytes: u32,
+    /// Neighbouring keys that form one partition, from 1; `keys` has the tokens of the partitions.
+    pub rows_per_partition: u32,
     pub n: usize,
     pub read_level: ConsistencyLevel,
     pub write_level: ConsistencyLevel,
@@ -103,10 +106,15 @@ pub struct RingSettings {
     pub data_centres: Vec<u8>,
     pub read_repair: ReadRepair,
     pub commit_log_sync: CommitLogSync,
+    /// A log-structured store; without, all is in memory.
+    pub storage: Option<Rc<StorageSettings>>,
     pub request_timeout: SimDuration,
     pub in_flight_max: usize,
     pub coordinator_service: Distribution,
     pub read_service: Distribution,
+    /// For each row of a slice, on top.
+    pub row_service: Distribution,
     pub write_service: Distribution,
     pub gossip_service: Distribution,
+    pub encryption: Encryption,
 }

@@ -88,6 +88,18 @@ pub const POOL_SIZE_MAX: u32 = 100_000;
 pub const RING_NODES_MAX: u32 = 1_000;
 /// Replicas of one key.
 pub const KEY_REPLICAS_MAX: u32 = crate::ring::token_ring::REPLICAS_MAX as u32;
+/// Keys that form one partition.
+pub const PARTITION_ROWS_MAX: u32 = 10_000;
+/// Memtable, commit log, block cache and table of a store, in megabytes.
+pub const STORAGE_MB_MIN: f64 = 0.01;
+pub const STORAGE_MB_MAX: f64 = 1_000.0;
+pub const DISK_MB_PER_S_MIN: f64 = 0.01;
+pub const DISK_MB_PER_S_MAX: f64 = 100_000.0;
+pub const FALSE_POSITIVES_MIN: f64 = 0.000_01;
+/// Tables that are merged at a time.
+pub const COMPACTED_TABLES_MAX: u32 = 256;
+pub const BUCKET_RATIO_MAX: f64 = 100.0;
+pub const LEVEL_FAN_OUT_MAX: u32 = 100;
 pub const VIRTUAL_NODES_MAX: u32 = 256;
 /// Nodes that stand by to join a ring.
 pub const SPARES_MAX: u32 = 64;

@@ -46,6 +46,7 @@ pub const PRESETS: &[Preset] = &[
     preset!("who-is-alive"),
     preset!("two-regions"),
     preset!("deletes-come-back"),
+    preset!("compaction-debt"),
     preset!("speculative-retry"),
     preset!("join-under-load"),
     preset!("pbs-lnkd-ssd"),

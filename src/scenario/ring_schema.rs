@@ -1,6 +1,8 @@
 //! The part of the scenario file about a gossip-based ring.
 
-use super::schema::{DiskSection, MachineSection, PlacementSection, SyncPolicy, lognormal};
+use super::schema::{
+    DiskSection, EncryptionSection, MachineSection, PlacementSection, SyncPolicy, lognormal,
+};
 use crate::engine::Distribution;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +28,10 @@ pub struct RingSection {
     pub virtual_nodes: u32,
     /// Equal partitions of the ring, unless it is divided by token; at least the number of nodes.
     pub partitions: u32,
+    /// Wide rows: so many neighbouring keys, 2 to 10,000, form one partition. They share their replicas, and a scan
+    /// within them is one read. Without, each key stands alone, and there are no scans.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows_per_partition: Option<u32>,
     /// Replicas per key, 1 to 16 and at most the number of nodes.
     pub n: u32,
     /// Replies that a read waits for.
@@ -73,6 +79,9 @@ pub struct RingSection {
     pub read_repair: ReadRepairMode,
     /// When an acknowledged write is on disk.
     pub commit_log_sync: SyncPolicy,
+    /// A log-structured store: memtables, sorted tables, compaction. Without, all rows are in memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage: Option<StorageSection>,
     /// A coordinator no longer waits after this.
     pub request_timeout_ms: f64,
     /// Requests that one coordinator has under way at most.
@@ -83,10 +92,14 @@ pub struct RingSection {
     pub machine: MachineSection,
     /// Every ring node's disk.
     pub disk: DiskSection,
+    /// Encryption, and what it costs.
+    pub encryption: EncryptionSection,
     /// Core time of a coordinator per request, and per reply that it handles.
     pub coordinator_service: Distribution,
     /// Core time of a replica for a read.
     pub read_service: Distribution,
+    /// Core time of a replica for each row of a scan, on top.
+    pub row_service: Distribution,
     /// Core time of a replica for a write.
     pub write_service: Distribution,
     /// Core time for one gossip message.
@@ -107,6 +120,7 @@ impl Default for RingSection {
             partitioning: PartitioningMode::ByToken,
             virtual_nodes: 16,
             partitions: 1_024,
+            rows_per_partition: None,
             n: 3,
             r: 1,
             w: 1,
@@ -127,6 +141,7 @@ impl Default for RingSection {
             failure_detection: FailureDetectionSection::default(),
             read_repair: ReadRepairMode::Background,
             commit_log_sync: SyncPolicy::EveryMs(1_000.0),
+            storage: None,
             request_timeout_ms: 800.0,
             in_flight_max: 1_024,
             clock_offset: Distribution::constant_ms(0.0),
@@ -137,8 +152,10 @@ impl Default for RingSection {
                 storage_gb: 100.0,
             },
             disk: DiskSection::default(),
+            encryption: EncryptionSection::default(),
             coordinator_service: lognormal(0.04, 0.3),
             read_service: lognormal(0.2, 0.4),
+            row_service: Distribution::constant_ms(0.002),
             write_service: lognormal(0.12, 0.4),
             gossip_service: lognormal(0.03, 0.3),
             legs: LegDelays::default(),
@@ -296,6 +313,99 @@ pub struct AntiEntropySection {
 impl Default for AntiEntropySection {
     fn default() -> Self {
         AntiEntropySection { interval_ms: 10_000.0, depth: 10, key_service: Distribution::constant_ms(0.002) }
+    }
+}
+
+/// A log-structured store. Sizes are scaled down to runs of some minutes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct StorageSection {
+    /// A memtable of so many megabytes (1,000,000 bytes) is flushed.
+    pub memtable_mb: f64,
+    /// The commit log has so many megabytes at most; each memtable has half of it.
+    pub commit_log_mb: f64,
+    /// Share of the tables without a row that a Bloom filter takes for one with it; 1 is no filter. Cassandra's: 0.01.
+    pub bloom_filter_false_positives: f64,
+    /// Blocks of tables that are kept in memory, in megabytes.
+    pub block_cache_mb: f64,
+    /// What the disk reads or writes in sequence.
+    pub disk_mb_per_s: f64,
+    /// Which tables are merged; null: none.
+    pub compaction: Option<CompactionSection>,
+    /// Megabytes that compactions of a node read per second at most; null is as many as it can. Cassandra's: 64.
+    pub compaction_mb_per_s: Option<f64>,
+    /// Core time of a read for each table that it looks into.
+    pub table_service: Distribution,
+    /// Core time for each row that a flush or a compaction merges.
+    pub merge_service: Distribution,
+    /// Core time to replay one record of the commit log after a crash.
+    pub replay_service: Distribution,
+}
+
+impl Default for StorageSection {
+    fn default() -> Self {
+        StorageSection {
+            memtable_mb: 1.0,
+            commit_log_mb: 8.0,
+            bloom_filter_false_positives: 0.01,
+            block_cache_mb: 4.0,
+            disk_mb_per_s: 200.0,
+            compaction: Some(CompactionSection::SizeTiered(SizeTieredSection::default())),
+            compaction_mb_per_s: Some(64.0),
+            table_service: Distribution::constant_ms(0.02),
+            merge_service: Distribution::constant_ms(0.002),
+            replay_service: Distribution::constant_ms(0.01),
+        }
+    }
+}
+
+/// Which sorted tables are merged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum CompactionSection {
+    /// Those of like size; Cassandra's default.
+    SizeTiered(SizeTieredSection),
+    /// Those that overlap between levels.
+    Levelled(LevelledSection),
+}
+
+/// Compaction of tables of like size, with the defaults of Cassandra.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct SizeTieredSection {
+    /// Tables of like size that are merged at least.
+    pub min_threshold: u32,
+    /// And at most; not less.
+    pub max_threshold: u32,
+    /// Tables are alike from so many times the mean of their bucket.
+    pub bucket_low: f64,
+    /// To so many times.
+    pub bucket_high: f64,
+}
+
+impl Default for SizeTieredSection {
+    fn default() -> Self {
+        SizeTieredSection { min_threshold: 4, max_threshold: 32, bucket_low: 0.5, bucket_high: 1.5 }
+    }
+}
+
+/// Compaction by levels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct LevelledSection {
+    /// Size of a table above level 0, in megabytes. Cassandra's: 160.
+    pub table_mb: f64,
+    /// A level holds so many times as much as the one before. Cassandra's: 10.
+    pub fan_out: u32,
+}
+
+impl Default for LevelledSection {
+    fn default() -> Self {
+        LevelledSection { table_mb: 1.0, fan_out: 10 }
     }
 }
 

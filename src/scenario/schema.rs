@@ -7,7 +7,7 @@ use super::fault::ScheduledFault;
 use super::names::{Seat, zone_of};
 pub use super::ring_schema::*;
 pub use super::sql_schema::*;
-use crate::engine::Distribution;
+use crate::engine::{Distribution, Encryption, SimDuration};
 use serde::{Deserialize, Serialize};
 
 /// The version of the format that this program writes.
@@ -156,7 +156,7 @@ pub struct WorkloadSection {
     /// Share of the writes that take one away, 0 to 1, if writes count.
     #[serde(default)]
     pub decrements: f64,
-    /// Share of the reads that ask for a range of keys, 0 to 1. Sharded SQL only.
+    /// Share of the reads that ask for a range of keys, 0 to 1. Of a ring only with wide rows.
     #[serde(default)]
     pub scans: f64,
     /// Share of the reads that ask for the rows written most often, 0 to 1. Sharded SQL only.
@@ -313,6 +313,48 @@ pub struct DiskSection {
 impl Default for DiskSection {
     fn default() -> Self {
         DiskSection { read: lognormal(0.5, 0.3), fsync: lognormal(0.9, 0.4), channels: 1 }
+    }
+}
+
+/// Encryption, and what it costs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct EncryptionSection {
+    /// TLS between nodes, clients included.
+    pub in_transit: bool,
+    /// Core time for each message received: for it and for the answer.
+    pub message_ms: f64,
+    /// And for each kilobyte of it.
+    pub kilobyte_ms: f64,
+    /// What is on disk is encrypted.
+    pub at_rest: bool,
+    /// Core time for each page read and each write that goes to disk.
+    pub io_ms: f64,
+}
+
+impl Default for EncryptionSection {
+    fn default() -> Self {
+        EncryptionSection {
+            in_transit: false,
+            message_ms: 0.01,
+            kilobyte_ms: 0.002,
+            at_rest: false,
+            io_ms: 0.02,
+        }
+    }
+}
+
+impl EncryptionSection {
+    /// Core time that it costs; none for what is off.
+    pub fn cost(&self) -> Encryption {
+        let only_if =
+            |on: bool, cost_ms: f64| if on { SimDuration::from_ms_f64(cost_ms) } else { SimDuration::ZERO };
+        Encryption {
+            per_message: only_if(self.in_transit, self.message_ms),
+            per_kilobyte: only_if(self.in_transit, self.kilobyte_ms),
+            per_io: only_if(self.at_rest, self.io_ms),
+        }
     }
 }
 

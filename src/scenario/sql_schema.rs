@@ -1,6 +1,6 @@
 //! The part of the scenario file about a sharded SQL cluster.
 
-use super::schema::{DiskSection, MachineSection, PlacementSection, lognormal};
+use super::schema::{DiskSection, EncryptionSection, MachineSection, PlacementSection, lognormal};
 use crate::engine::Distribution;
 use serde::{Deserialize, Serialize};
 
@@ -514,35 +514,6 @@ pub struct RowLocksSection {
 impl Default for RowLocksSection {
     fn default() -> Self {
         RowLocksSection { wait_timeout_ms: 50_000.0, queue: 10_000 }
-    }
-}
-
-/// Encryption, and what it costs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct EncryptionSection {
-    /// TLS between services, clients included.
-    pub in_transit: bool,
-    /// Core time for each message received: for it and for the answer.
-    pub message_ms: f64,
-    /// And for each kilobyte of it.
-    pub kilobyte_ms: f64,
-    /// Pages and logs are encrypted on disk.
-    pub at_rest: bool,
-    /// Core time for each page read and each transaction written.
-    pub io_ms: f64,
-}
-
-impl Default for EncryptionSection {
-    fn default() -> Self {
-        EncryptionSection {
-            in_transit: false,
-            message_ms: 0.01,
-            kilobyte_ms: 0.002,
-            at_rest: false,
-            io_ms: 0.02,
-        }
     }
 }
 

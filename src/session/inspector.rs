@@ -13,6 +13,7 @@ use crate::ring::place::Move;
 use crate::ring::ring_node::RingNode;
 use crate::ring::rumour::Standing as RumouredStanding;
 use crate::ring::settings::Versions;
+use crate::ring::storage::Store;
 use crate::sql::mysql::{MySql, Standing};
 use crate::sql::query_proxy::QueryProxy;
 use crate::sql::shard_map::KeyRange;
@@ -191,6 +192,9 @@ fn ring_facts(run: &ClusterRun, ring: &RingNode, fact: &mut impl FnMut(&str, Str
     if !ring.hints().is_empty() {
         fact("Hints kept", ring.hints().len().to_string());
     }
+    if let Some(store) = ring.store_on_disk() {
+        store_facts(ring, store, fact);
+    }
     let own = members.own_rumour();
     let says = if members.swim().is_some() { "Own incarnation" } else { "Own heartbeat" };
     fact(says, own.version.to_string());
@@ -211,6 +215,36 @@ fn ring_facts(run: &ClusterRun, ring: &RingNode, fact: &mut impl FnMut(&str, Str
     for (member, belief) in beliefs.filter(|(_, belief)| worth(belief)).take(BELIEFS_MAX) {
         fact(name(member), belief_words(ring, member, &belief, now, name(belief.heard_from)));
     }
+}
+
+fn store_facts(ring: &RingNode, store: &Store, fact: &mut impl FnMut(&str, String)) {
+    let megabytes = |bytes: u64| format!("{:.2} MB", bytes as f64 / 1e6);
+    let counts = store.counts;
+    if ring.is_replaying() {
+        fact("Commit log", format!("replays {} records", store.memtable().records()));
+    }
+    let before = if store.flushing().is_some() { ", the one before is being flushed" } else { "" };
+    let (bytes, room) = (store.memtable().bytes(), store.settings().memtable_bytes);
+    fact("Memtable", format!("{} of {}{before}", megabytes(bytes), megabytes(room)));
+    if ring.writes_stalled() > 0 {
+        fact("Writes wait", ring.writes_stalled().to_string());
+    }
+    let bytes = store.tables().iter().map(|table| table.bytes()).sum();
+    let pending = store.pending_compactions();
+    let tables = store.tables().len();
+    fact("Sorted tables", format!("{tables}, {}, {pending} compactions pending", megabytes(bytes)));
+    let read = counts.tables_read as f64 / counts.reads.max(1) as f64;
+    fact("A read looks into", format!("{read:.2} tables"));
+    let (flushed, compacted) = (counts.flushed_bytes, counts.compacted_bytes);
+    let written = (flushed + compacted) as f64 / flushed.max(1) as f64;
+    fact(
+        "Written",
+        format!("{} by flushes, {} by compactions: ×{written:.1}", megabytes(flushed), megabytes(compacted)),
+    );
+    let (blocks, room) = store.cache_fill();
+    let asked = (counts.cache_hits + counts.cache_misses).max(1);
+    let ratio = counts.cache_hits as f64 / asked as f64 * 100.0;
+    fact("Block cache", format!("{blocks} of {room} blocks, {ratio:.0} % hits"));
 }
 
 /// `alive, φ 0.4, heartbeat 17 from ring-2 by 3 hops`.

@@ -31,6 +31,9 @@ pub struct Narrator {
     suspicion_told: Vec<Option<SimTime>>,
     /// When trees that differ or tombstones that are dropped were told last.
     healing_told: Option<SimTime>,
+    /// When writes that wait for a flush were told last, and that they go on.
+    stall_told: Option<SimTime>,
+    going_on_told: Option<SimTime>,
     /// By shard: its range as far as is told.
     ranges: Vec<Option<KeyRange>>,
 }
@@ -42,6 +45,8 @@ impl Narrator {
             believed_dead_by: vec![0; nodes],
             suspicion_told: vec![None; nodes],
             healing_told: None,
+            stall_told: None,
+            going_on_told: None,
             ranges: ranges(run),
         }
     }
@@ -110,7 +115,7 @@ impl Narrator {
             RingEvent::Convicted { node, peer } => {
                 let believers = &mut self.believed_dead_by[peer.index()];
                 *believers += 1;
-                let is_wrong = !run.world().body(*peer).is_down() && !run.world().body(*peer).is_paused();
+                let is_wrong = run.could_answer(*peer);
                 let (node, peer) = (name(run, *node), name(run, *peer));
                 match *believers {
                     1 => Some((
@@ -168,6 +173,24 @@ impl Narrator {
             RingEvent::Purged { node, tombstones } => {
                 let node = name(run, *node);
                 let text = format!("**{node}** drops tombstones whose grace period is over: {tombstones}.");
+                Some((Severity::Plain, text))
+            }
+            RingEvent::WritesStall { node } => {
+                if was_told(&mut self.stall_told, at) {
+                    return None;
+                }
+                let node = name(run, *node);
+                let text =
+                    format!("**{node}** makes writes wait: its memtable is full and cannot be flushed yet.");
+                Some((Severity::Warning, text))
+            }
+            RingEvent::WritesGoOn { node, writes, for_ms } => {
+                if was_told(&mut self.going_on_told, at) {
+                    return None;
+                }
+                let (node, seconds) = (name(run, *node), f64::from(*for_ms) / 1e3);
+                let text =
+                    format!("**{node}** takes writes again: {writes} had to wait, for up to {seconds:.1} s.");
                 Some((Severity::Plain, text))
             }
             RingEvent::Suspected { node, peer } => {

@@ -10,7 +10,6 @@ pub mod backup_store;
 pub mod binlog;
 pub mod config_service;
 pub mod event;
-mod lru;
 mod map_requests;
 pub mod message;
 pub mod mysql;

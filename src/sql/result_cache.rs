@@ -6,8 +6,8 @@
 //! until the time to live ends. A write that takes another path (another proxy
 //! of the shard) invalidates nothing here.
 
-use super::lru::LruList;
 use super::settings::Cache;
+use crate::engine::lru::LruList;
 use crate::engine::{PagedVec, SimTime};
 use crate::workload::operation::{Cell, HEADER_BYTES, KeyId};
 

@@ -1,7 +1,7 @@
 //! What the parts of a SQL cluster are set up with.
 
 use super::shard_map::{ShardMap, Sharding};
-use crate::engine::{Distribution, NodeId, SimDuration};
+use crate::engine::{Distribution, Encryption, NodeId, SimDuration};
 use crate::workload::keys::KeySpace;
 use crate::workload::operation::KeyId;
 use std::rc::Rc;
@@ -156,16 +156,6 @@ pub struct Storage {
     pub lock_wait_timeout: SimDuration,
     /// Transactions that wait for one row at most; the next is turned away.
     pub row_queue_max: u32,
-}
-
-/// What encryption costs.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Encryption {
-    /// Core time per message that is received: for it and for the answer.
-    pub per_message: SimDuration,
-    pub per_kilobyte: SimDuration,
-    /// Core time per page read and per transaction written.
-    pub per_io: SimDuration,
 }
 
 /// Moving a range of keys from one shard to another.

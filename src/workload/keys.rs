@@ -61,6 +61,17 @@ impl KeySpace {
         }
     }
 
+    /// The same keys, where so many neighbours in the order of their names form one partition and have
+    /// the token of its first key.
+    pub fn in_partitions(&self, rows: u32) -> KeySpace {
+        if rows == 1 {
+            return self.clone();
+        }
+        let first = |rank: &u32| self.order[(rank / rows * rows) as usize];
+        let tokens = self.ranks.iter().map(|rank| self.token(first(rank))).collect();
+        KeySpace { tokens, ..self.clone() }
+    }
+
     pub fn len(&self) -> usize {
         self.prefixes.len()
     }

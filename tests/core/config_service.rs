@@ -268,7 +268,7 @@ impl Process for Part {
         }
     }
 
-    fn service_time(&self, _: &Packet, _: SimDuration, _: &mut Stream) -> SimDuration {
+    fn service_time(&self, _: NodeId, _: &Packet, _: SimDuration, _: &mut Stream) -> SimDuration {
         SimDuration(20_000)
     }
 }

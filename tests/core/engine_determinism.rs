@@ -343,7 +343,7 @@ impl Process for Chatter {
         ctx.output(Heard(wall));
     }
 
-    fn service_time(&self, remark: &Remark, _: SimDuration, stream: &mut Stream) -> SimDuration {
+    fn service_time(&self, _: NodeId, remark: &Remark, _: SimDuration, stream: &mut Stream) -> SimDuration {
         match remark.hops {
             0 => SimDuration::ZERO,
             _ => exponential(3.0).sample(stream),

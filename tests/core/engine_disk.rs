@@ -5,7 +5,7 @@
 use crate::probe::{Laboratory, Say, Seen};
 use crate::small_world::machine;
 use faultline::engine::disk::{READS_WAITING_MAX, SYNC_WAITERS_MAX, UNSYNCED_RECORDS_MAX};
-use faultline::engine::{DiskSpeed, FaultKind, File, NodeId, NodeSpec, SimTime};
+use faultline::engine::{DiskSpeed, FaultKind, File, NodeId, NodeSpec, SimDuration, SimTime};
 
 const A: NodeId = NodeId(0);
 
@@ -50,6 +50,22 @@ fn an_fsync_makes_the_records_of_its_own_file_durable_and_no_others() {
     assert_eq!(kept_after_a_crash(&lab, 1_500_000), [2, 1, 3]);
     lab.run_until_ms(2);
     assert_eq!(lab.world.body(A).disk().sync_count(), 2);
+}
+
+#[test]
+fn a_transfer_occupies_the_disk_for_as_long_as_it_takes_and_longer_on_a_slow_one() {
+    let mut lab = probe(1);
+    let transfer = |number| Say::Transfer { duration: SimDuration::from_ms(2), number };
+    for say in [transfer(1), Say::Read(2), transfer(3), Say::Sync(4)] {
+        lab.tell(A, say);
+    }
+    lab.run_until_ms(10);
+    let seen = |number| Seen::Done(number);
+    assert_eq!(lab.seen_by(A), [(2.0, seen(1)), (2.1, seen(2)), (4.1, seen(3)), (4.6, seen(4))]);
+    lab.begin(FaultKind::SlowDisk { nodes: lab.set(&[A]), factor: 3.0 });
+    lab.tell(A, transfer(5));
+    lab.run_until_ms(20);
+    assert_eq!(lab.seen_by(A).pop(), Some((16.0, seen(5))));
 }
 
 #[test]

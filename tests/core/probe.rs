@@ -48,6 +48,10 @@ pub enum Say {
     SyncFile(File, u32),
     SyncFileBackground(File),
     Read(u32),
+    Transfer {
+        duration: SimDuration,
+        number: u32,
+    },
     PowerCycle {
         node: NodeId,
         off_for: SimDuration,
@@ -163,6 +167,7 @@ impl Process for Probe {
             Say::Sync(number) => ctx.disk_sync(number),
             Say::SyncFile(file, number) => ctx.disk_sync_file(file, number),
             Say::SyncFileBackground(file) => ctx.disk_sync_file_background(file),
+            Say::Transfer { duration, number } => ctx.disk_transfer(duration, number),
             Say::Read(number) => {
                 if !ctx.disk_read(number) {
                     ctx.output(Seen::Refused(number));
@@ -186,7 +191,7 @@ impl Process for Probe {
         }
     }
 
-    fn service_time(&self, note: &Note, waited: SimDuration, _: &mut Stream) -> SimDuration {
+    fn service_time(&self, _: NodeId, note: &Note, waited: SimDuration, _: &mut Stream) -> SimDuration {
         if waited > note.patience { SimDuration::ZERO } else { note.service }
     }
 }

@@ -808,7 +808,7 @@ impl Process for Station {
     fn on_broken(&mut self, _: NodeId, _: &mut Context<Self>) {}
     fn on_control(&mut self, (): (), _: &mut Context<Self>) {}
 
-    fn service_time(&self, packet: &Packet, _: SimDuration, stream: &mut Stream) -> SimDuration {
+    fn service_time(&self, _: NodeId, packet: &Packet, _: SimDuration, stream: &mut Stream) -> SimDuration {
         let Station::Server { service, .. } = self else {
             return SimDuration::ZERO;
         };

@@ -171,3 +171,23 @@ fn read_ms_p99(run: &ClusterRun, seconds: std::ops::Range<f64>) -> f64 {
     let values: Vec<f64> = buckets.map(|bucket| f64::from(bucket.latency.read_ms_p99)).collect();
     values.iter().sum::<f64>() / values.len() as f64
 }
+
+#[test]
+fn compactions_that_cannot_keep_up_make_reads_slow_and_levels_write_most() {
+    for seed in SEEDS {
+        let [throttled, tiers, levels] = &run("compaction-debt", seed)[..] else { panic!("three clusters") };
+        let stored = |cluster: &ClusterReport| cluster.storage.expect("a ring with stores");
+        let [debt, paid] = [throttled, tiers].map(|cluster| stored(cluster).tables_max);
+        assert!((22..40).contains(&debt) && (4..12).contains(&paid), "{debt} tables of a node, and {paid}");
+        let [read_debt, read_tiers, read_levels] =
+            [throttled, tiers, levels].map(|cluster| cluster.latency_ms.read.p99.expect("some"));
+        assert!(read_debt > 2.5 * read_tiers, "{read_debt} and {read_tiers} ms");
+        assert!(read_levels < read_tiers, "{read_levels} and {read_tiers} ms");
+        let [written_tiers, written_levels] =
+            [tiers, levels].map(|cluster| stored(cluster).write_amplification.expect("some"));
+        assert!((1.8..2.9).contains(&written_tiers), "{written_tiers}");
+        assert!((3.0..5.0).contains(&written_levels), "{written_levels}");
+        let writes = [throttled, tiers, levels].map(|cluster| cluster.latency_ms.write.p99.expect("some"));
+        assert!(writes.iter().all(|p99| (2.5..4.0).contains(p99)), "writes do not care: {writes:?}");
+    }
+}

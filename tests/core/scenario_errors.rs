@@ -72,6 +72,55 @@ fn text_that_is_not_json_is_refused_with_its_place() {
 }
 
 #[test]
+fn what_encryption_costs_has_a_bound_in_both_clusters() {
+    for (cluster, name) in [(0, "sharded_sql"), (1, "gossip_ring")] {
+        let scenario = with(&format!("/clusters/{cluster}/{name}/encryption"), json!({"io_ms": 2_000}));
+        says(&scenario, &[&format!("clusters[{cluster}].{name}.encryption.io_ms"), "2000", "0 to 1000"]);
+    }
+}
+
+#[test]
+fn a_ring_is_refused_the_queries_that_it_has_not() {
+    for (field, remedy) in [("scans", "`rows_per_partition`"), ("tops", "must be 0"), ("joins", "must be 0")]
+    {
+        let scenario = with(&format!("/workload/{field}"), json!(0.3));
+        says(&scenario, &["clusters[1].gossip_ring", &format!("workload.{field} is 0.3"), remedy]);
+    }
+    let mut scenario = with("/workload/scans", json!(0.3));
+    scenario["clusters"][1]["gossip_ring"]["rows_per_partition"] = json!(20);
+    assert!(parse(&scenario.to_string()).is_ok(), "with wide rows it has scans");
+    says(
+        &with("/clusters/1/gossip_ring/rows_per_partition", json!(1)),
+        &["clusters[1].gossip_ring.rows_per_partition", "is 1", "2 to 10000"],
+    );
+}
+
+#[test]
+fn a_store_has_its_ranges() {
+    let at = "/clusters/1/gossip_ring/storage";
+    for (value, parts) in [
+        (json!({"memtable_mb": 0}), ["storage.memtable_mb", "is 0", "0.01 to 1000"]),
+        (
+            json!({"bloom_filter_false_positives": 0}),
+            ["storage.bloom_filter_false_positives", "is 0", "to 1"],
+        ),
+        (json!({"compaction_mb_per_s": -1}), ["storage.compaction_mb_per_s", "is -1", "0.01 to 100000"]),
+        (
+            json!({"compaction": {"size_tiered": {"min_threshold": 8, "max_threshold": 4}}}),
+            ["storage.compaction.size_tiered.max_threshold", "is 4", "at least `min_threshold`, which is 8"],
+        ),
+        (
+            json!({"compaction": {"levelled": {"fan_out": 1}}}),
+            ["storage.compaction.levelled.fan_out", "is 1", "2 to 100"],
+        ),
+        (json!({"memtable": 1}), ["memtable", "memtable_mb", "storage"]),
+    ] {
+        says(&with(at, value), &parts);
+    }
+    assert!(parse(&with(at, json!({"compaction": null})).to_string()).is_ok());
+}
+
+#[test]
 fn a_byte_order_mark_is_passed_over() {
     assert!(parse(&format!("\u{feff}{}", base())).is_ok());
 }

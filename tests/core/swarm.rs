@@ -14,10 +14,11 @@ use faultline::scenario::fault::{FaultSpec, ScheduledFault, Selector};
 use faultline::scenario::names::seats;
 use faultline::scenario::schema::{
     AntiEntropySection, BackupsSection, BufferPoolSection, BufferingSection, ChecksSection,
-    CircuitBreakerSection, ClusterSection, FailureDetectionSection, FencingMode, GossipMode, GossipPeers,
-    HintedHandoffSection, LogSyncPolicy, NetworkSection, PartitioningMode, PhiAccrualSection, ProbeOrder,
-    ProbesSection, ReadFrom, ReadRepairMode, ReadReplicas, ReplicationMode, RetriesSection, RingSection,
-    Scenario, ShardRange, SqlSection, SwimSection, SyncPolicy, TimeOutSection, VersionsMode, WorkloadSection,
+    CircuitBreakerSection, ClusterSection, CompactionSection, FailureDetectionSection, FencingMode,
+    GossipMode, GossipPeers, HintedHandoffSection, LevelledSection, LogSyncPolicy, NetworkSection,
+    PartitioningMode, PhiAccrualSection, ProbeOrder, ProbesSection, ReadFrom, ReadRepairMode, ReadReplicas,
+    ReplicationMode, RetriesSection, RingSection, Scenario, ShardRange, SizeTieredSection, SqlSection,
+    StorageSection, SwimSection, SyncPolicy, TimeOutSection, VersionsMode, WorkloadSection,
 };
 use faultline::session::Session;
 use faultline::workload::operation::{Cause, OperationKind, Outcome};
@@ -115,7 +116,40 @@ fn draw_scenario(seed: u64) -> Scenario {
     draw_membership(seed, &mut scenario);
     draw_versions(seed, &mut scenario);
     draw_ring_changes(seed, &mut scenario);
+    draw_storage(seed, &mut scenario);
     scenario
+}
+
+/// How the ring stores and protects what it has; from dice of its own, too.
+fn draw_storage(seed: u64, scenario: &mut Scenario) {
+    let mut dice = Dice(Stream::new(seed, Purpose::Swarm, 4));
+    let ClusterSection::GossipRing(ring) = &mut scenario.clusters[1] else { return };
+    ring.encryption.in_transit = dice.one_in(4);
+    ring.encryption.at_rest = dice.one_in(4);
+    if dice.one_in(2) {
+        let compaction = match dice.below(3) {
+            0 => None,
+            1 => Some(CompactionSection::SizeTiered(SizeTieredSection {
+                min_threshold: 2 + dice.below(4),
+                ..SizeTieredSection::default()
+            })),
+            _ => Some(CompactionSection::Levelled(LevelledSection { table_mb: 0.02, fan_out: 4 })),
+        };
+        let throttled = dice.one_in(2);
+        // Where tables pile up, the disk alone cannot keep up with the reads.
+        let piles_up = compaction.is_none() || throttled;
+        ring.storage = Some(StorageSection {
+            memtable_mb: dice.between(0.01, 0.05),
+            commit_log_mb: dice.between(0.05, 0.5),
+            block_cache_mb: if piles_up { 2.0 } else { dice.between(0.0, 0.1) },
+            // Made slower still by a fault, it makes writes wait.
+            disk_mb_per_s: if dice.one_in(4) { 1.0 } else { 50.0 },
+            compaction,
+            compaction_mb_per_s: throttled.then_some(0.1),
+            ..StorageSection::default()
+        });
+    }
+    ring.rows_per_partition = dice.one_in(3).then(|| 2 + dice.below(20));
 }
 
 /// How a ring's coordinators go about it, and what heals replicas.
@@ -540,7 +574,7 @@ fn ring_replicas_agree(run: &ClusterRun, keys: u32) -> Result<(), String> {
         }
     }
     for key in 0..keys {
-        let replicas = ring.replicas(run.blueprint().traffic.keys.token(key));
+        let replicas = ring.replicas(nodes[0].settings().keys.token(key));
         let held: BTreeSet<u64> =
             replicas.iter().map(|replica| nodes[usize::from(*replica)].row(key).hash()).collect();
         if held.len() > 1 {

@@ -110,22 +110,31 @@ fn writes(switch: &Value) -> Vec<&Value> {
     }
 }
 
-/// The scenario, with other switches set such that this one is shown.
+/// The scenario, with one or two other switches set such that this one is shown.
 fn with_shown(switch: &Value, all: &[Value], scenario: &Value) -> Value {
     if is_shown(switch, scenario) {
         return scenario.clone();
     }
-    for other in all.iter().filter(|other| other["cluster"] == switch["cluster"] && is_shown(other, scenario))
-    {
-        for new in writes(other) {
-            let mut changed = scenario.clone();
-            write(other, new, &mut changed);
-            if is_shown(switch, &changed) {
-                return full(&changed).unwrap_or_else(|error| panic!("{}: {error}", named(other)));
-            }
-        }
-    }
-    panic!("no other switch makes {} appear", named(switch));
+    let once = changed(switch, all, scenario);
+    let found = once.iter().find(|changed| is_shown(switch, changed)).cloned().or_else(|| {
+        let full =
+            |scenario: &Value| full(scenario).unwrap_or_else(|error| panic!("{}: {error}", named(switch)));
+        let twice = once.iter().flat_map(|scenario| changed(switch, all, &full(scenario)));
+        twice.into_iter().find(|changed| is_shown(switch, changed))
+    });
+    let found = found.unwrap_or_else(|| panic!("no other switch makes {} appear", named(switch)));
+    full(&found).unwrap_or_else(|error| panic!("{}: {error}", named(switch)))
+}
+
+/// The scenario with each of the shown switches of a cluster set otherwise.
+fn changed(switch: &Value, all: &[Value], scenario: &Value) -> Vec<Value> {
+    let shown = all.iter().filter(|other| other["cluster"] == switch["cluster"] && is_shown(other, scenario));
+    let one = |other: &Value, new: &Value| {
+        let mut changed = scenario.clone();
+        write(other, new, &mut changed);
+        changed
+    };
+    shown.flat_map(|other| writes(other).into_iter().map(|new| one(other, new)).collect::<Vec<_>>()).collect()
 }
 
 /// The schemas that may stand at a schema: references followed, alternatives taken apart.

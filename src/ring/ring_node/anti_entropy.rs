@@ -152,7 +152,7 @@ impl RingNode {
             |key: KeyId| leaves.binary_search(&(self.leaf_of(key, anti_entropy.depth) as u32)).is_ok();
         let keys =
             (0..self.settings.keys.len() as KeyId).filter(|key| is_in(*key) && self.is_shared(*key, node));
-        Rc::new(keys.map(|key| (key, self.row(key).clone())).filter(|(_, row)| !row.is_empty()).collect())
+        Rc::new(keys.map(|key| (key, self.row(key))).filter(|(_, row)| !row.is_empty()).collect())
     }
 
     /// Rows that a peer has; with leaves, it wants what is here of them.

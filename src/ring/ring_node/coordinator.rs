@@ -7,6 +7,7 @@
 //! ```
 
 use super::RingNode;
+use super::scan::SliceRead;
 use crate::engine::{Context, NodeId, Ticket};
 use crate::ring::consistency::{ConsistencyLevel, Requirement};
 use crate::ring::message::{RingEvent, RingHost, RingMessage, RingTimer};
@@ -15,7 +16,9 @@ use crate::ring::row::Row;
 use crate::ring::settings::{Asked, ReadRepair, RingSettings, Versions};
 use crate::ring::token_ring::REPLICAS_MAX;
 use crate::ring::view::Replicas;
-use crate::workload::operation::{Cause, Cell, Got, KeyId, OperationId, Request, Response, Versioned};
+use crate::workload::operation::{
+    Cause, Cell, Got, KeyId, OperationId, OperationKind, Outcome, Request, Response, Versioned,
+};
 use crate::workload::version_vector::VersionVector;
 use std::rc::Rc;
 
@@ -49,6 +52,8 @@ pub(super) struct Coordinated {
     stamps: [u64; REPLICAS_MAX],
     /// On this node's clock, in nanoseconds.
     begun: u64,
+    /// Of a read of several rows of a partition; `row` stays empty then.
+    pub(super) slice: Option<Box<SliceRead>>,
 }
 
 pub(super) const NOBODY: u16 = u16::MAX;
@@ -61,26 +66,61 @@ impl Coordinated {
     fn place_of(&self, node: u16) -> Option<usize> {
         bits(self.asked).find(|place| self.nodes[*place] == node)
     }
+
+    /// The stamp of all that was seen, merged.
+    fn whole(&self) -> u64 {
+        self.slice.as_ref().map_or_else(|| self.row.stamp(), |slice| slice.stamp())
+    }
+
+    fn read_message(&self, ticket: Ticket, is_digest: bool) -> RingMessage {
+        match &self.slice {
+            Some(read) => RingMessage::ReadSlice { ticket, slice: read.slice, is_digest },
+            None => RingMessage::Read { ticket, key: self.key, is_digest },
+        }
+    }
+
+    /// What the replica at a place lacked in its answer.
+    fn repair_message(&self, place: usize, ticket: Option<Ticket>) -> RingMessage {
+        match &self.slice {
+            Some(read) => RingMessage::RepairSlice { rows: read.lacked_by(place), ticket },
+            None => RingMessage::Repair { key: self.key, row: self.row.clone(), ticket },
+        }
+    }
 }
 
 impl RingNode {
     pub fn on_request<P: RingHost>(&mut self, client: NodeId, request: Request, ctx: &mut Context<P>) {
         match self.settings.versions {
+            _ if request.kind == OperationKind::Scan => self.on_scan(client, &request, ctx),
             Versions::CompareAndSet => self.begin_transaction(client, request, ctx),
             Versions::Siblings | Versions::Counter if request.is_write() => {
                 self.on_update(client, request, None, ctx);
             }
-            _ => self.coordinate(client, request, None, ctx),
+            _ => self.serve(client, request, None, ctx),
         }
     }
 
-    pub fn coordinate<P: RingHost>(
+    /// Coordinates a request of one row; a write may come with the context of what its client had read.
+    pub fn serve<P: RingHost>(
         &mut self,
         client: NodeId,
         request: Request,
         context: Option<Rc<VersionVector>>,
         ctx: &mut Context<P>,
     ) {
+        if let Err(cause) = self.coordinate(client, request, (context, None), ctx) {
+            ctx.send(client, Response::failed(request.id, cause));
+        }
+    }
+
+    /// Asks the replicas of a key, or of several rows of its partition.
+    pub(super) fn coordinate<P: RingHost>(
+        &mut self,
+        client: NodeId,
+        request: Request,
+        (context, slice): (Option<Rc<VersionVector>>, Option<Box<SliceRead>>),
+        ctx: &mut Context<P>,
+    ) -> Result<(), Cause> {
         let settings = Rc::clone(&self.settings);
         let token = settings.keys.token(request.key);
         let (level, planned) = if request.is_write() {
@@ -95,8 +135,7 @@ impl RingNode {
             reachable |= self.find_stand_ins(token, replicas, &mut nodes);
         }
         if !requirement.is_met(reachable, data_centres(&settings, replicas)) {
-            ctx.send(client, Response::failed(request.id, Cause::TooFewReplicas));
-            return;
+            return Err(Cause::TooFewReplicas);
         }
         let is_write = request.is_write();
         let asked = match if is_write { settings.write_to } else { settings.read_from } {
@@ -104,16 +143,9 @@ impl RingNode {
             Asked::Nearest => self.nearest(reachable, &nodes, requirement, replicas),
             Asked::Drawn => self.drawn(reachable, requirement, replicas, ctx),
         };
-        let made = match is_write {
-            true => self.row_of_write(&request, context.as_deref(), ctx),
-            false => Ok(Default::default()),
-        };
-        let (row, written) = match made {
-            Ok(made) => made,
-            Err(cause) => {
-                ctx.send(client, Response::failed(request.id, cause));
-                return;
-            }
+        let (row, written) = match is_write {
+            true => self.row_of_write(&request, context.as_deref(), ctx)?,
+            false => Default::default(),
         };
         let coordinated = Coordinated {
             client,
@@ -134,10 +166,10 @@ impl RingNode {
             nodes,
             stamps: [0; REPLICAS_MAX],
             begun: ctx.monotonic().0,
+            slice,
         };
         let Ok(ticket) = self.pending.insert(ctx.monotonic(), coordinated) else {
-            ctx.send(client, Response::failed(request.id, Cause::Overloaded));
-            return;
+            return Err(Cause::Overloaded);
         };
         if let Some(at) = self.pending.arm() {
             ctx.set_timer_at(at, RingTimer::TimeOut);
@@ -145,9 +177,10 @@ impl RingNode {
         if is_write {
             self.send_writes(ticket, request.key, &row, replicas, (asked, &nodes), ctx);
         } else {
-            self.send_reads(ticket, request.key, (asked, &nodes), ctx);
+            self.send_reads(ticket, ctx);
             self.arm_speculation(ticket, ctx);
         }
+        Ok(())
     }
 
     /// The replicas of a key that are believed alive.
@@ -264,19 +297,14 @@ impl RingNode {
         }
     }
 
-    fn send_reads<P: RingHost>(
-        &self,
-        ticket: Ticket,
-        key: KeyId,
-        (asked, nodes): (u16, &[u16; REPLICAS_MAX]),
-        ctx: &mut Context<P>,
-    ) {
+    fn send_reads<P: RingHost>(&self, ticket: Ticket, ctx: &mut Context<P>) {
+        let Some(read) = self.pending.get(ticket) else { return };
         // The nearest sends the data.
-        let data = bits(asked).min_by_key(|place| self.distance(nodes[*place]));
-        for place in bits(asked) {
+        let data = bits(read.asked).min_by_key(|place| self.distance(read.nodes[*place]));
+        for place in bits(read.asked) {
             let is_digest = self.settings.digest_reads && Some(place) != data;
-            let to = self.settings.nodes[usize::from(nodes[place])];
-            ctx.send(to, RingMessage::Read { ticket, key, is_digest });
+            let to = self.settings.nodes[usize::from(read.nodes[place])];
+            ctx.send(to, read.read_message(ticket, is_digest));
         }
     }
 
@@ -311,6 +339,7 @@ impl RingNode {
             nodes,
             stamps: [0; REPLICAS_MAX],
             begun: ctx.monotonic().0,
+            slice: None,
         };
         let Ok(ticket) = self.pending.insert(ctx.monotonic(), coordinated) else {
             ctx.send(client, Response::unknown(request.id, Cause::Overloaded));
@@ -423,7 +452,7 @@ impl RingNode {
         is_digest: bool,
         ctx: &mut Context<P>,
     ) {
-        let (settings, node) = (Rc::clone(&self.settings), self.member(from));
+        let node = self.member(from);
         let Some(read) = self.pending.get_mut(ticket).filter(|coordinated| !coordinated.is_write) else {
             return;
         };
@@ -442,25 +471,41 @@ impl RingNode {
         } else if !is_digest && row.stamp() == read.row.stamp() {
             read.is_digest = false;
         }
+        self.answered(ticket, ctx);
+    }
+
+    /// The same of several rows of a partition; of a digest only the stamp is known.
+    pub fn on_slice<P: RingHost>(
+        &mut self,
+        from: NodeId,
+        ticket: Ticket,
+        rows: Option<Rc<Vec<Row>>>,
+        stamp: u64,
+        ctx: &mut Context<P>,
+    ) {
+        let node = self.member(from);
+        let Some(read) = self.pending.get_mut(ticket) else { return };
+        let Some(place) = node.and_then(|node| read.place_of(node)) else { return };
+        if read.asks_again && rows.is_none() || read.answered >> place & 1 == 1 {
+            return;
+        }
+        read.stamps[place] = stamp;
+        read.answered |= 1 << place;
+        if let (Some(slice), Some(rows)) = (&mut read.slice, rows) {
+            slice.take_in(place, rows);
+        }
+        self.answered(ticket, ctx);
+    }
+
+    /// One more replica has answered a read.
+    fn answered<P: RingHost>(&mut self, ticket: Ticket, ctx: &mut Context<P>) {
+        let settings = Rc::clone(&self.settings);
+        let Some(read) = self.pending.get(ticket) else { return };
         let is_enough = read.requirement.is_met(read.answered, data_centres(&settings, &read.replicas));
         if is_enough && !read.responded && read.repairing == 0 {
             self.conclude_read(ticket, ctx);
         }
         self.finish_read(ticket, ctx);
-    }
-
-    /// Digests say that they differ and not in what: everybody again, with data.
-    fn ask_again<P: RingHost>(&mut self, ticket: Ticket, ctx: &mut Context<P>) {
-        if let Some(read) = self.pending.get_mut(ticket) {
-            read.asks_again = true;
-            read.answered = 0;
-            let (key, asked, nodes) = (read.key, read.asked, read.nodes);
-            for place in bits(asked) {
-                let to = self.settings.nodes[usize::from(nodes[place])];
-                ctx.send(to, RingMessage::Read { ticket, key, is_digest: false });
-            }
-            ctx.output(RingEvent::DigestsDiffered { node: ctx.id(), key });
-        }
     }
 
     /// Enough have answered.
@@ -469,7 +514,7 @@ impl RingNode {
         let Some(read) = self.pending.get_mut(ticket) else {
             return;
         };
-        let whole = read.row.stamp();
+        let whole = read.whole();
         let behind: u16 =
             bits(read.answered).filter(|place| read.stamps[*place] != whole).map(|place| 1 << place).sum();
         if self.settings.digest_reads && !read.asks_again && (behind != 0 || read.is_digest) {
@@ -478,11 +523,10 @@ impl RingNode {
         }
         if mode == ReadRepair::Blocking && behind != 0 {
             read.repairing = behind;
-            let (key, row, nodes) = (read.key, read.row.clone(), read.nodes);
-            let replicas = behind.count_ones() as u8;
+            let (key, replicas) = (read.key, behind.count_ones() as u8);
             for place in bits(behind) {
-                let to = self.settings.nodes[usize::from(nodes[place])];
-                ctx.send(to, RingMessage::Repair { key, row: row.clone(), ticket: Some(ticket) });
+                let to = self.settings.nodes[usize::from(read.nodes[place])];
+                ctx.send(to, read.repair_message(place, Some(ticket)));
             }
             ctx.output(RingEvent::Repaired { node: ctx.id(), key, replicas });
             return;
@@ -490,21 +534,43 @@ impl RingNode {
         self.respond_to_read(ticket, ctx);
     }
 
+    /// Digests say that they differ and not in what: everybody again, with data.
+    fn ask_again<P: RingHost>(&mut self, ticket: Ticket, ctx: &mut Context<P>) {
+        let Some(read) = self.pending.get_mut(ticket) else { return };
+        read.asks_again = true;
+        read.answered = 0;
+        for place in bits(read.asked) {
+            let to = self.settings.nodes[usize::from(read.nodes[place])];
+            ctx.send(to, read.read_message(ticket, false));
+        }
+        let key = read.key;
+        ctx.output(RingEvent::DigestsDiffered { node: ctx.id(), key });
+    }
+
     fn respond_to_read<P: RingHost>(&mut self, ticket: Ticket, ctx: &mut Context<P>) {
         let Some(read) = self.pending.get_mut(ticket).filter(|read| !read.responded) else {
             return;
         };
         read.responded = true;
-        let response = Response::ok(read.id, read.row.shown().content, read.row.bytes());
-        match &read.row {
-            Row::Siblings(siblings) => {
-                let values = siblings.versions().iter().map(|version| version.cell.content.value).collect();
-                let (values, context) = (Rc::new(values), Rc::new(siblings.seen().clone()));
-                ctx.send(read.client, Got { response, values, context });
-            }
-            _ => ctx.send(read.client, response),
-        }
         let took = ctx.monotonic().0.saturating_sub(read.begun);
+        match &read.slice {
+            Some(slice) => {
+                let (scan, summed) = (slice.scan, slice.summed());
+                self.slice_done(scan, summed, ctx);
+            }
+            None => {
+                let response = Response::ok(read.id, read.row.shown().content, read.row.bytes());
+                match &read.row {
+                    Row::Siblings(siblings) => {
+                        let versions = siblings.versions().iter();
+                        let values = Rc::new(versions.map(|version| version.cell.content.value).collect());
+                        let context = Rc::new(siblings.seen().clone());
+                        ctx.send(read.client, Got { response, values, context });
+                    }
+                    _ => ctx.send(read.client, response),
+                }
+            }
+        }
         self.speculation.took(took);
     }
 
@@ -519,27 +585,26 @@ impl RingNode {
         };
         let was_repairing = read.repairing != 0;
         read.repairing &= !(1 << place);
-        read.stamps[place] = read.row.stamp();
+        read.stamps[place] = read.whole();
         if was_repairing && read.repairing == 0 {
             self.respond_to_read(ticket, ctx);
             self.finish_read(ticket, ctx);
         }
     }
 
-    /// With the last answer, a read is over.
+    /// With the last answer, a read is over; unless it was a digest that differs from what was answered.
     fn finish_read<P: RingHost>(&mut self, ticket: Ticket, ctx: &mut Context<P>) {
-        let repairs = self.settings.read_repair != ReadRepair::None;
-        let over = self.pending.get_mut(ticket).filter(|read| read.responded && read.answered == read.asked);
-        let Some(read) = over else {
-            return;
-        };
-        if read.is_digest && !read.asks_again && repairs {
-            // One that came after the answer differed.
+        let over = self.pending.get(ticket).filter(|read| read.responded && read.answered == read.asked);
+        let Some(read) = over else { return };
+        let (settings, whole) = (&self.settings, read.whole());
+        let differs = bits(read.answered).any(|place| read.stamps[place] != whole);
+        let may_ask = settings.digest_reads && !read.asks_again && settings.read_repair != ReadRepair::None;
+        if may_ask && (read.is_digest || differs && read.slice.is_some()) {
             self.ask_again(ticket, ctx);
-        } else {
-            let finished = self.pending.remove(ticket).expect("it was just there");
-            self.repair(&finished, ctx);
+            return;
         }
+        let finished = self.pending.remove(ticket).expect("it was just there");
+        self.repair(&finished, ctx);
     }
 
     /// Brings replicas that lacked something up to date.
@@ -547,12 +612,12 @@ impl RingNode {
         if self.settings.read_repair == ReadRepair::None || read.is_write || read.is_digest {
             return;
         }
-        let whole = read.row.stamp();
+        let whole = read.whole();
         let mut behind = 0;
         for place in bits(read.answered).filter(|place| read.stamps[*place] != whole) {
             behind += 1;
             let to = self.settings.nodes[usize::from(read.nodes[place])];
-            ctx.send(to, RingMessage::Repair { key: read.key, row: read.row.clone(), ticket: None });
+            ctx.send(to, read.repair_message(place, None));
         }
         if behind > 0 {
             ctx.output(RingEvent::Repaired { node: ctx.id(), key: read.key, replicas: behind });
@@ -574,26 +639,28 @@ impl RingNode {
         else {
             return;
         };
-        let (key, asked, replicas) = (read.key, read.asked, read.replicas);
+        let (asked, replicas) = (read.asked, read.replicas);
         let unasked = (0..replicas.len()).filter(|place| asked >> place & 1 == 0);
         let next = unasked.min_by_key(|place| self.distance(replicas[*place]));
         let Some(place) = next.filter(|place| self.gossip.believes_alive(replicas[*place])) else {
             return;
         };
+        self.speculations += 1;
         if let Some(read) = self.pending.get_mut(ticket) {
             read.asked |= 1 << place;
             read.nodes[place] = replicas[place];
+            let to = settings.nodes[usize::from(replicas[place])];
+            ctx.send(to, read.read_message(ticket, false));
         }
-        self.speculations += 1;
-        let to = settings.nodes[usize::from(replicas[place])];
-        ctx.send(to, RingMessage::Read { ticket, key, is_digest: false });
     }
 
     pub(super) fn time_out<P: RingHost>(&mut self, ctx: &mut Context<P>) {
         self.pending.timer_fired();
         while let Some(coordinated) = self.pending.pop_expired(ctx.monotonic()) {
-            if !coordinated.responded {
-                ctx.send(coordinated.client, Response::unknown(coordinated.id, Cause::TimedOut));
+            match &coordinated.slice {
+                _ if coordinated.responded => {}
+                Some(slice) => self.scan_failed(slice.scan, Outcome::TIMED_OUT, ctx),
+                None => ctx.send(coordinated.client, Response::unknown(coordinated.id, Cause::TimedOut)),
             }
             if coordinated.is_write {
                 self.hint_the_silent(&coordinated, ctx);

@@ -11,12 +11,23 @@
 //! answer) and by Merkle trees. In place of the newest version alone a row can keep
 //! siblings, be a counter, or be changed by rounds of Paxos only. A delete is a
 //! tombstone, which is dropped after its grace period: a replica that missed it until
-//! then brings the row back.
+//! then brings the row back. Neighbouring
+//! keys can form one partition (a wide row): they share their replicas, and a scan
+//! within it is one read of them, a scan over several a read of each.
+//!
+//! What a node has is in memory and in its commit log, or in a log-structured store (O'Neil
+//! et al., "The log-structured merge-tree", 1996; Cassandra's storage engine): a memtable
+//! is flushed to sorted tables, a read looks into every table that may hold the row (Bloom
+//! filters, block cache, disk), compactions merge tables, size-tiered or levelled. Flushes
+//! and compactions take disk and cores from requests, in chunks of 64 KB, one of each at a
+//! time; when flushes cannot keep up writes wait. After a crash the commit log is replayed.
 //!
 //! Simplified: a request's coordination costs core time on its way in, replies
-//! cost none. A write is kept in memory and in the commit log, reads never touch
-//! the disk. Nearness is by zone and region, not by measured latency. Left out here:
-//! memtables and compaction.
+//! cost none. Without a store reads never touch the disk; with one, a read looks into all
+//! its tables one after the other, nothing is compressed, and Merkle trees and hints read
+//! no disk. TLS costs its receiver core time for each message but those to itself,
+//! encryption at rest for each write and block. Nearness is by zone and region, not by measured
+//! latency.
 //!
 //! Who is there a node learns by rumour: it knows three others at most, exchanges
 //! digests and what differs with one of them every round, and judges by phi accrual,
@@ -38,6 +49,8 @@ mod light_transaction;
 mod membership;
 mod moving;
 mod replica;
+mod scan;
+mod storage;
 mod streaming;
 mod versions;
 
@@ -50,14 +63,17 @@ use super::row::Row;
 use super::settings::{CommitLogSync, RingSettings, Versions};
 use super::speculation::Speculation;
 use super::view::View;
+use crate::engine::table::Table;
 use crate::engine::{Context, NodeId, PagedVec, PendingTable};
 use crate::workload::operation::{Cell, KeyId};
 use crate::workload::version_vector::Actor;
 use anti_entropy::Session;
 use coordinator::Coordinated;
 use light_transaction::Transaction;
+use scan::Scan;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use storage::Storage;
 use streaming::Streaming;
 
 /// One ring node.
@@ -66,7 +82,9 @@ pub struct RingNode {
     settings: Rc<RingSettings>,
     /// Place in the ring's list of nodes.
     index: u16,
+    /// All that it has, where there is no store.
     rows: PagedVec<Row>,
+    storage: Option<Box<Storage>>,
     /// Of each key, if every operation is a transaction.
     acceptors: PagedVec<Acceptor>,
     transactions: PendingTable<Transaction>,
@@ -75,6 +93,9 @@ pub struct RingNode {
     /// The dots that it has given.
     dots: u32,
     pending: PendingTable<Coordinated>,
+    /// Scans under way, by their number; each has a slice that is pending.
+    scans: Table<Scan>,
+    scans_begun: u64,
     gossip: Membership,
     /// What its membership wants done; empty between events.
     actions: Vec<Action>,
@@ -109,11 +130,14 @@ impl RingNode {
             move_armed: false,
             streaming: Streaming::default(),
             rows: PagedVec::filled(Row::default(), settings.keys.len()),
+            storage: Storage::new(&settings, None),
             acceptors: PagedVec::default(),
             transactions: PendingTable::new(settings.request_timeout, settings.in_flight_max),
             actor: 0,
             dots: 0,
             pending: PendingTable::new(settings.request_timeout, settings.in_flight_max),
+            scans: Table::default(),
+            scans_begun: 0,
             gossip: Membership::new(Rc::clone(&settings.membership), index),
             actions: Vec::new(),
             settings,
@@ -170,19 +194,22 @@ impl RingNode {
     }
 
     /// What it holds of a key.
-    pub fn row(&self, key: KeyId) -> &Row {
-        self.rows.get(key as usize).expect("a key of the key space")
+    pub fn row(&self, key: KeyId) -> Row {
+        match &self.storage {
+            Some(storage) => storage.store.get(key),
+            None => self.rows.get(key as usize).expect("a key of the key space").clone(),
+        }
     }
 
     /// All that it knows of a key, for whomever it keeps it.
     pub fn known(&self, key: KeyId) -> Row {
-        known(&self.rows, Some(&self.hints), &self.acceptors, key)
+        known(self.row(key), Some(&self.hints), &self.acceptors, key)
     }
 
     /// Rows of which it holds more than one version.
     pub fn rows_with_siblings(&self) -> usize {
-        let several = |row: &&Row| matches!(row, Row::Siblings(siblings) if siblings.versions().len() > 1);
-        self.rows.iter().filter(several).count()
+        let several = |row: &Row| matches!(row, Row::Siblings(siblings) if siblings.versions().len() > 1);
+        (0..self.settings.keys.len() as KeyId).map(|key| self.row(key)).filter(several).count()
     }
 
     /// What it would show of a key.
@@ -195,6 +222,7 @@ impl RingNode {
         self.transactions.restarted(ctx.incarnation());
         self.rows = disk.rows.clone();
         self.rows.extend_to(self.settings.keys.len(), Row::default());
+        self.storage = Storage::new(&self.settings, disk.log.as_ref());
         self.hints = disk.hints.clone().unwrap_or_default();
         if self.settings.versions == Versions::CompareAndSet {
             self.acceptors = disk.acceptors.clone();
@@ -208,9 +236,20 @@ impl RingNode {
             self.places = Rc::clone(places);
             self.view = self.settings.atlas.view(places);
         }
+        if !self.replay(ctx) {
+            self.begin(ctx);
+        }
+    }
+
+    /// From now on it serves.
+    fn begin<P: RingHost>(&mut self, ctx: &mut Context<P>) {
         self.arm_handoff(ctx);
         self.arm_anti_entropy(ctx);
         self.arm_purge(ctx);
+        if self.storage.as_ref().is_some_and(|storage| storage.store.is_full()) {
+            self.begin_flush(ctx);
+        }
+        self.begin_compaction(ctx);
         self.begin_gossip(ctx);
         self.places_restored(ctx);
         if let CommitLogSync::Interval(interval) = self.settings.commit_log_sync {
@@ -230,6 +269,7 @@ impl RingNode {
             RingTimer::Stream => self.stream_next(ctx),
             RingTimer::Ballot { ticket } => self.prepare(ticket, ctx),
             RingTimer::TransactionTimeOut => self.transactions_time_out(ctx),
+            RingTimer::Compact => self.next_chunk(false, ctx),
             RingTimer::Sync => {
                 if ctx.disk_backlog() > 0 {
                     ctx.disk_sync_background();

@@ -1,6 +1,7 @@
 //! A ring node as replica: keeps what it hears of each key, merged, in memory and in its commit log.
 
 use super::RingNode;
+use super::storage::AskedRows;
 use crate::engine::disk::UNSYNCED_RECORDS_MAX;
 use crate::engine::{Context, NodeId, SimDuration, Ticket};
 use crate::ring::message::{Content, RingEvent, RingHost, RingMessage, RingRecord, RingTimer, RingToken};
@@ -29,6 +30,7 @@ impl RingNode {
             return;
         }
         let is_kept = match owner {
+            None if self.stalls(coordinator, ticket, (key, row), ctx) => false,
             None => self.store(key, row, ctx),
             Some(owner) => self.keep_hint(owner, key, row, ctx),
         };
@@ -49,21 +51,43 @@ impl RingNode {
     }
 
     /// At once, or when it is on disk.
-    fn acknowledge<P: RingHost>(&mut self, token: RingToken, ctx: &mut Context<P>) {
+    pub(super) fn acknowledge<P: RingHost>(&mut self, token: RingToken, ctx: &mut Context<P>) {
         match self.settings.commit_log_sync {
             CommitLogSync::EveryWrite => ctx.disk_sync(token),
             CommitLogSync::Interval(_) => self.on_token(token, ctx),
         }
     }
 
-    /// Takes in what another node has of a key; false if the commit log can take no more.
+    /// Takes in what another node has of a key; false if the commit log or the memtable can take no more.
     pub(super) fn store<P: RingHost>(&mut self, key: KeyId, row: &Row, ctx: &mut Context<P>) -> bool {
         if ctx.disk_backlog() > UNSYNCED_RECORDS_MAX / 2 {
             return false;
         }
-        self.rows.get_mut(key as usize).expect("a key of the key space").merge(row);
-        ctx.disk_append(RingRecord { key, content: Content::Row(row.clone()) });
+        let Some(storage) = &mut self.storage else {
+            self.rows.get_mut(key as usize).expect("a key of the key space").merge(row);
+            ctx.disk_append(RingRecord { key, content: Content::Row(row.clone()) });
+            return true;
+        };
+        if storage.store.must_wait() {
+            return false;
+        }
+        storage.store.merge(key, row);
+        let generation = storage.store.generation();
+        ctx.disk_append(RingRecord { key, content: Content::Logged { generation, row: row.clone() } });
+        if storage.store.is_full() {
+            self.begin_flush(ctx);
+        }
         true
+    }
+
+    /// What it answers a read with.
+    pub(super) fn row_to_show(&self, key: KeyId) -> Row {
+        let mut row = self.row(key);
+        if self.settings.sloppy_quorum && !self.hints.is_empty() {
+            // It may stand in for a replica.
+            self.hints.merge_into(key, &mut row);
+        }
+        row
     }
 
     pub fn on_read<P: RingHost>(
@@ -74,12 +98,7 @@ impl RingNode {
         is_digest: bool,
         ctx: &mut Context<P>,
     ) {
-        let mut row = self.row(key).clone();
-        if self.settings.sloppy_quorum && !self.hints.is_empty() {
-            // It may stand in for a replica.
-            self.hints.merge_into(key, &mut row);
-        }
-        ctx.send(coordinator, RingMessage::ReadReply { ticket, row, is_digest });
+        self.read((coordinator, ticket), AskedRows::Row(key), is_digest, ctx);
     }
 
     pub fn on_repair<P: RingHost>(
@@ -114,12 +133,21 @@ impl RingNode {
             RingToken::RowsRead(pull) => self.stream_rows(pull, ctx),
             RingToken::PlacesStored { number } => self.places_stored(number, ctx),
             RingToken::RowsStored { change } => self.rows_stored(change, ctx),
+            RingToken::Storage { is_flush, step } => self.storage_step(is_flush, step, ctx),
+            RingToken::BlockRead { operation } => self.block_read(operation, ctx),
+            RingToken::TablesRead { operation } => self.tables_read(operation, ctx),
+            RingToken::LogRead => self.log_read(ctx),
+            RingToken::Replayed => self.replayed(ctx),
         }
     }
 
     // Tombstones.
 
     pub(super) fn arm_purge<P: RingHost>(&mut self, ctx: &mut Context<P>) {
+        // A compaction drops them, where there is one.
+        if self.storage.is_some() {
+            return;
+        }
         let every = SimDuration(self.settings.gc_grace.0 / 8).max(PURGE_EVERY_MIN);
         ctx.set_timer(every, RingTimer::Purge);
     }

@@ -45,7 +45,7 @@ impl RingNode {
             None if !settings.sloppy_quorum => {
                 ctx.send(client, Response::failed(request.id, Cause::TooFewReplicas));
             }
-            _ => self.coordinate(client, request, context, ctx),
+            _ => self.serve(client, request, context, ctx),
         }
     }
 
@@ -84,7 +84,10 @@ impl RingNode {
 
     /// The next dot is given here and now; the commit log has it when the write to itself arrives.
     fn keep_at_once(&mut self, key: KeyId, row: &Row) {
-        self.rows.get_mut(key as usize).expect("a key of the key space").merge(row);
+        match &mut self.storage {
+            Some(storage) => storage.store.merge(key, row),
+            None => self.rows.get_mut(key as usize).expect("a key of the key space").merge(row),
+        }
     }
 
     fn new_sibling<P: RingHost>(
@@ -95,7 +98,7 @@ impl RingNode {
     ) -> Result<(Row, Versioned), Cause> {
         let (is_replica, actor) = self.actor_for(request.key, ctx);
         let mut siblings = match self.row(request.key) {
-            Row::Siblings(siblings) if is_replica => Siblings::clone(siblings),
+            Row::Siblings(siblings) if is_replica => Siblings::clone(&siblings),
             _ => Siblings::default(),
         };
         let version = self.new_version(siblings.newest().content.version + 1, ctx);
@@ -114,7 +117,7 @@ impl RingNode {
     fn counted<P: RingHost>(&mut self, request: &Request, ctx: &mut Context<P>) -> (Row, Versioned) {
         let (is_replica, actor) = self.actor_for(request.key, ctx);
         let mut counter = match self.row(request.key) {
-            Row::Counter(counter) if is_replica => Counter::clone(counter),
+            Row::Counter(counter) if is_replica => Counter::clone(&counter),
             _ => Counter::default(),
         };
         counter.count(actor, request.kind == OperationKind::Decrement);

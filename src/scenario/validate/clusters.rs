@@ -6,7 +6,7 @@ use crate::measure::prices::PriceSheet;
 use crate::scenario::error::ScenarioError;
 use crate::scenario::limits::*;
 use crate::scenario::names;
-use crate::scenario::schema::{ClusterSection, DiskSection, MachineSection, Scenario};
+use crate::scenario::schema::{ClusterSection, DiskSection, EncryptionSection, MachineSection, Scenario};
 
 pub(super) fn check(scenario: &Scenario, prices: &PriceSheet) -> Checked {
     length("clusters", scenario.clusters.len(), 1, CLUSTERS_MAX, "clusters")?;
@@ -91,4 +91,15 @@ pub(super) fn disk(path: &str, disk: &DiskSection) -> Checked {
     distribution(&format!("{path}.read"), &disk.read)?;
     distribution(&format!("{path}.fsync"), &disk.fsync)?;
     whole(&format!("{path}.channels"), disk.channels, 1, DISK_CHANNELS_MAX)
+}
+
+pub(super) fn encryption(path: &str, encryption: &EncryptionSection) -> Checked {
+    for (field, cost_ms) in [
+        ("message_ms", encryption.message_ms),
+        ("kilobyte_ms", encryption.kilobyte_ms),
+        ("io_ms", encryption.io_ms),
+    ] {
+        between(&format!("{path}.{field}"), cost_ms, 0.0, ENCRYPTION_MS_MAX)?;
+    }
+    Ok(())
 }

@@ -1,13 +1,15 @@
 //! A gossip-based ring.
 
 use super::Checked;
-use super::clusters::{disk, interval, machine, up_to_another};
+use super::clusters::{disk, encryption, interval, machine, up_to_another};
 use super::range::{between, distribution, positive_up_to, whole};
 use crate::measure::prices::PriceSheet;
 use crate::scenario::error::ScenarioError;
 use crate::scenario::limits::*;
-use crate::scenario::schema::{FailureDetectionSection, GossipPeers, GossipSection, SwimSection};
-use crate::scenario::schema::{PartitioningMode, RingSection, SyncPolicy};
+use crate::scenario::schema::{
+    CompactionSection, FailureDetectionSection, GossipPeers, GossipSection, PartitioningMode, RingSection,
+    StorageSection, SwimSection, SyncPolicy,
+};
 
 pub(super) fn check(path: &str, ring: &RingSection, prices: &PriceSheet) -> Checked {
     let at = |field: &str| format!("{path}.{field}");
@@ -35,6 +37,9 @@ pub(super) fn check(path: &str, ring: &RingSection, prices: &PriceSheet) -> Chec
         );
         return Err(ScenarioError::wrong(at("partitions"), problem));
     }
+    if let Some(rows) = ring.rows_per_partition {
+        whole(&at("rows_per_partition"), rows, 2, PARTITION_ROWS_MAX)?;
+    }
     whole(&at("n"), ring.n, 1, KEY_REPLICAS_MAX)?;
     up_to_another(&at("n"), ring.n, "nodes", ring.nodes)?;
     up_to_another(&at("r"), ring.r, "n", ring.n)?;
@@ -55,14 +60,19 @@ pub(super) fn check(path: &str, ring: &RingSection, prices: &PriceSheet) -> Chec
     gossip(&at("gossip"), &ring.gossip, ring.nodes)?;
     failure_detection(&at("failure_detection"), &ring.failure_detection)?;
     sync(&at("commit_log_sync"), ring.commit_log_sync)?;
+    if let Some(section) = &ring.storage {
+        storage(&at("storage"), section)?;
+    }
     between(&at("request_timeout_ms"), ring.request_timeout_ms, TIMEOUT_MS_MIN, SPAN_MS_MAX)?;
     whole(&at("in_flight_max"), ring.in_flight_max, 1, IN_FLIGHT_MAX)?;
     machine(&at("machine"), &ring.machine, prices)?;
     disk(&at("disk"), &ring.disk)?;
+    encryption(&at("encryption"), &ring.encryption)?;
     for (field, times) in [
         ("clock_offset", &ring.clock_offset),
         ("coordinator_service", &ring.coordinator_service),
         ("read_service", &ring.read_service),
+        ("row_service", &ring.row_service),
         ("write_service", &ring.write_service),
         ("gossip_service", &ring.gossip_service),
     ] {
@@ -80,6 +90,48 @@ pub(super) fn check(path: &str, ring: &RingSection, prices: &PriceSheet) -> Chec
         }
     }
     Ok(())
+}
+
+fn storage(path: &str, storage: &StorageSection) -> Checked {
+    let at = |field: &str| format!("{path}.{field}");
+    between(&at("memtable_mb"), storage.memtable_mb, STORAGE_MB_MIN, STORAGE_MB_MAX)?;
+    between(&at("commit_log_mb"), storage.commit_log_mb, STORAGE_MB_MIN, STORAGE_MB_MAX)?;
+    let share = storage.bloom_filter_false_positives;
+    between(&at("bloom_filter_false_positives"), share, FALSE_POSITIVES_MIN, 1.0)?;
+    between(&at("block_cache_mb"), storage.block_cache_mb, 0.0, STORAGE_MB_MAX)?;
+    between(&at("disk_mb_per_s"), storage.disk_mb_per_s, DISK_MB_PER_S_MIN, DISK_MB_PER_S_MAX)?;
+    if let Some(limit) = storage.compaction_mb_per_s {
+        between(&at("compaction_mb_per_s"), limit, DISK_MB_PER_S_MIN, DISK_MB_PER_S_MAX)?;
+    }
+    for (field, times) in [
+        ("table_service", &storage.table_service),
+        ("merge_service", &storage.merge_service),
+        ("replay_service", &storage.replay_service),
+    ] {
+        distribution(&at(field), times)?;
+    }
+    match &storage.compaction {
+        None => Ok(()),
+        Some(CompactionSection::SizeTiered(tiers)) => {
+            let at = |field: &str| at(&format!("compaction.size_tiered.{field}"));
+            whole(&at("min_threshold"), tiers.min_threshold, 2, COMPACTED_TABLES_MAX)?;
+            whole(&at("max_threshold"), tiers.max_threshold, 2, COMPACTED_TABLES_MAX)?;
+            if tiers.max_threshold < tiers.min_threshold {
+                let problem = format!(
+                    "is {}; it must be at least `min_threshold`, which is {}",
+                    tiers.max_threshold, tiers.min_threshold
+                );
+                return Err(ScenarioError::wrong(at("max_threshold"), problem));
+            }
+            between(&at("bucket_low"), tiers.bucket_low, 0.0, 1.0)?;
+            between(&at("bucket_high"), tiers.bucket_high, 1.0, BUCKET_RATIO_MAX)
+        }
+        Some(CompactionSection::Levelled(levels)) => {
+            let at = |field: &str| at(&format!("compaction.levelled.{field}"));
+            between(&at("table_mb"), levels.table_mb, STORAGE_MB_MIN, STORAGE_MB_MAX)?;
+            whole(&at("fan_out"), levels.fan_out, 2, LEVEL_FAN_OUT_MAX)
+        }
+    }
 }
 
 fn gossip(path: &str, gossip: &GossipSection, nodes: u32) -> Checked {

@@ -133,7 +133,7 @@ fn versions(scenario: &Scenario) -> Checked {
     Ok(())
 }
 
-/// Queries over many rows are sharded SQL's alone.
+/// Queries over many rows: a ring has scans alone, and these only with wide rows.
 fn queries(scenario: &Scenario) -> Checked {
     let WorkloadSection { counts, deletes, decrements, scans, tops, joins, query_rows, .. } =
         scenario.workload;
@@ -153,10 +153,22 @@ fn queries(scenario: &Scenario) -> Checked {
     }
     for (field, share) in [("workload.scans", scans), ("workload.tops", tops), ("workload.joins", joins)] {
         between(field, share, 0.0, 1.0)?;
-        let ring = scenario.clusters.iter().position(|cluster| cluster.kind() == "gossip_ring");
-        if let (Some(ring), true) = (ring, share > 0.0) {
-            let problem =
-                format!("reads one key at a time, and {field} is {share}; it must be 0 for a gossip ring");
+        let is_scan = field == "workload.scans";
+        let cannot = |cluster: &ClusterSection| match cluster {
+            ClusterSection::GossipRing(ring) => !is_scan || ring.rows_per_partition.is_none(),
+            ClusterSection::ShardedSql(_) => false,
+        };
+        if let (Some(ring), true) = (scenario.clusters.iter().position(cannot), share > 0.0) {
+            let problem = if is_scan {
+                format!(
+                    "scatters neighbouring keys, and {field} is {share}; it must be 0, \
+                     or `rows_per_partition` must keep neighbours together"
+                )
+            } else {
+                format!(
+                    "reads keys and slices of partitions, and {field} is {share}; it must be 0 for a gossip ring"
+                )
+            };
             return Err(ScenarioError::wrong(format!("clusters[{ring}].gossip_ring"), problem));
         }
     }

@@ -1,7 +1,7 @@
 //! A sharded SQL cluster.
 
 use super::Checked;
-use super::clusters::{disk, interval, machine, up_to_another};
+use super::clusters::{disk, encryption, interval, machine, up_to_another};
 use super::range::{between, distribution, length, positive_up_to, whole};
 use crate::measure::prices::PriceSheet;
 use crate::scenario::error::{ScenarioError, shortened};
@@ -54,13 +54,7 @@ pub(super) fn check(path: &str, sql: &SqlSection, prices: &PriceSheet) -> Checke
     whole(&at("row_locks.queue"), sql.row_locks.queue, 0, ROW_QUEUE_MAX)?;
     query_proxy(path, sql)?;
     connections(path, sql)?;
-    for (field, cost) in [
-        ("encryption.message_ms", sql.encryption.message_ms),
-        ("encryption.kilobyte_ms", sql.encryption.kilobyte_ms),
-        ("encryption.io_ms", sql.encryption.io_ms),
-    ] {
-        between(&at(field), cost, 0.0, ENCRYPTION_MS_MAX)?;
-    }
+    encryption(&at("encryption"), &sql.encryption)?;
     machine(&at("proxy_machine"), &sql.proxy_machine, prices)?;
     machine(&at("mysql_machine"), &sql.mysql_machine, prices)?;
     disk(&at("disk"), &sql.disk)?;

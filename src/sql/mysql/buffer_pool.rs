@@ -5,7 +5,7 @@
 //! crash it is empty; a server that an operator set up begins with the pages of
 //! the most popular rows.
 
-use crate::sql::lru::LruList;
+use crate::engine::lru::LruList;
 use crate::sql::settings::BufferPool as Settings;
 use crate::workload::keys::KeySpace;
 use crate::workload::operation::KeyId;

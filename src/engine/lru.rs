@@ -1,6 +1,6 @@
 //! A list of numbers in the order in which they were last used.
 
-use crate::engine::PagedVec;
+use super::paged::PagedVec;
 
 const NONE: u32 = u32::MAX;
 
