@@ -166,6 +166,12 @@ impl ClusterRun {
         services.map(ConfigService::map).max_by_key(|map| map.version)
     }
 
+    /// The version of the shard map, or how often the ring has changed: what it is drawn by.
+    pub fn map_version(&self) -> Option<u32> {
+        let map = self.map().map(|map| map.version);
+        map.or_else(|| self.newest_view().map(|view| view.number))
+    }
+
     /// How the node of a ring sees it that has heard of most changes; none in a cluster without one.
     fn newest_view(&self) -> Option<&View> {
         let nodes = self.world.node_ids().filter_map(|node| self.world.process(node).as_ring());

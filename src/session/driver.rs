@@ -328,7 +328,7 @@ impl Driver {
             .zip(labelled)
             .map(|(run, labelled)| {
                 let frame = cluster_frame(session, run, series_from, *labelled);
-                *labelled = run.map().map(|map| map.version);
+                *labelled = run.map_version();
                 frame
             })
             .collect();

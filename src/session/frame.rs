@@ -57,7 +57,8 @@ pub struct NodeLayout {
     pub usd_per_hour: f64,
     /// Ring nodes: share of the keys whose first replica it is, 0 to 1.
     pub ownership: f32,
-    /// Ring nodes: start angles of its tokens as fractions of the ring, with their lengths.
+    /// Ring nodes: start angles of its tokens as fractions of the ring, with their lengths, at first; see
+    /// [`ClusterFrame::arcs`].
     pub arcs: Vec<(f32, f32)>,
 }
 
@@ -118,6 +119,8 @@ pub struct ClusterFrame {
     pub trace_hash: u64,
     /// What every node is called from now on; nothing if the page knows it.
     pub labels: Vec<String>,
+    /// The arcs of every node of a ring from now on ([`NodeLayout::arcs`]); nothing if the page knows them.
+    pub arcs: Vec<Vec<(f32, f32)>>,
 }
 
 /// The figures above a cluster. Rates are over the last simulated second.

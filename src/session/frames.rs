@@ -4,7 +4,7 @@ use super::frame::{
     ArcKind, BranchFrame, ClusterFrame, FaultFrame, FaultTouch, Figures, MESSAGES_SHOWN_MAX, MessageFrame,
     MessageUse, NodeFrame, SeriesPoint, StopFrame,
 };
-use super::layout::labels;
+use super::layout::{all_arcs, labels};
 use super::narrator::plural;
 use super::run::{Future, Session};
 use crate::cluster::message::{CLASS_REQUEST, CLASS_RESPONSE};
@@ -15,6 +15,8 @@ use crate::engine::world::InFlight;
 use crate::engine::{NodeId, SimDuration};
 use crate::measure::recorder::Counts;
 use crate::ring::message::{CLASS_GOSSIP, CLASS_READ_RESPONSE, CLASS_REPAIR, CLASS_WRITE_ACKNOWLEDGEMENT};
+use crate::ring::place::Move;
+use crate::ring::ring_node::RingNode;
 use crate::scenario::fault::FaultSpec;
 use crate::sql::config_service::ConfigService;
 use crate::sql::message::{CLASS_CONTROL, CLASS_REPLICATION, CLASS_REPLY};
@@ -29,7 +31,8 @@ const RATE_SPAN: SimDuration = SimDuration::from_ms(1_000);
 /// Nodes that a ring node believes dead and that a frame names, at most.
 const DOUBTED_SHOWN_MAX: usize = 64;
 
-/// One cluster now, with its series from a bucket on, and with labels unless they are those of a map's version.
+/// One cluster now, with its series from a bucket on, and with labels or arcs unless they are those of a version of
+/// its map.
 pub fn cluster_frame(
     session: &Session,
     run: &ClusterRun,
@@ -39,6 +42,7 @@ pub fn cluster_frame(
     let world = run.world();
     let (messages, under_way) = messages(run);
     let now = session.now();
+    let is_new = labelled != run.map_version();
     let stops = world.network().stops().filter(|stop| now.since(stop.at) <= STOPS_SHOWN_FOR);
     ClusterFrame {
         figures: figures(session, run),
@@ -48,10 +52,8 @@ pub fn cluster_frame(
         stops: stops.map(|stop| StopFrame { from: stop.from.0, to: stop.to.0, at_ns: stop.at.0 }).collect(),
         series: series(run, session.bucket(), series_from),
         trace_hash: run.trace_hash(),
-        labels: run
-            .map()
-            .filter(|map| labelled != Some(map.version))
-            .map_or_else(Vec::new, |map| labels(run, map)),
+        labels: run.map().filter(|_| is_new).map_or_else(Vec::new, |map| labels(run, map)),
+        arcs: run.ring().filter(|_| is_new).map_or_else(Vec::new, |ring| all_arcs(run, ring)),
     }
 }
 
@@ -206,7 +208,12 @@ fn state_words(run: &ClusterRun, node: NodeId) -> String {
         Role::MySql(server) => mysql_words(run, node, server),
         Role::Ring(ring) => {
             let dead = ring.gossip().believed_dead().count();
-            if dead == 0 { String::new() } else { format!("believes {dead} dead") }
+            match standing(ring) {
+                Some((words, Some(done))) => format!("{words} {:.0} %", done * 100.0),
+                Some((words, None)) => words.to_string(),
+                None if dead == 0 => String::new(),
+                None => format!("believes {dead} dead"),
+            }
         }
         Role::Config(config) => {
             let map = format!("map {}", config.map().version);
@@ -221,6 +228,18 @@ fn state_words(run: &ClusterRun, node: NodeId) -> String {
         Role::ShardProxy(proxy) => shard_proxy_words(proxy),
         Role::BackupStore(_) | Role::Client(_) => String::new(),
     }
+}
+
+/// How a node stands to its ring, if it is not simply a part of it, and how far it is with what it takes.
+pub(super) fn standing(ring: &RingNode) -> Option<(&'static str, Option<f64>)> {
+    let words = match ring.place(ring.index()).under_way() {
+        Some(Move::Leave) => "leaves",
+        Some(_) => "joins",
+        None if !ring.view().is_member(ring.index()) => "spare",
+        None if ring.streamed().is_some() => "takes",
+        None => return None,
+    };
+    Some((words, ring.streamed()))
 }
 
 fn mysql_words(run: &ClusterRun, node: NodeId, server: &MySql) -> String {

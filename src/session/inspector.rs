@@ -1,7 +1,7 @@
 //! What a node is and believes, in words.
 
 use super::frame::Inspector;
-use super::frames::broken_shards;
+use super::frames::{broken_shards, standing};
 use super::narrator::plural;
 use super::run::Session;
 use crate::cluster::role::Role;
@@ -9,7 +9,6 @@ use crate::cluster::run::ClusterRun;
 use crate::engine::disk::File;
 use crate::engine::{NodeId, SimTime};
 use crate::ring::membership::Belief;
-use crate::ring::place::Move;
 use crate::ring::ring_node::RingNode;
 use crate::ring::rumour::Standing as RumouredStanding;
 use crate::ring::settings::Versions;
@@ -159,12 +158,7 @@ fn ring_facts(run: &ClusterRun, ring: &RingNode, fact: &mut impl FnMut(&str, Str
     };
     let (own, tokens) = (ring.index(), ring.view().ring());
     let (share, count) = (tokens.share(own) * 100.0, tokens.tokens_of(own));
-    let standing = match (ring.place(own).under_way(), ring.place(own).step.is_second()) {
-        _ if ring.view().change.is_none() && !ring.view().is_member(own) => "a spare, ",
-        (Some(Move::Leave), _) => "leaving, ",
-        (Some(_), false) => "joining, ",
-        _ => "",
-    };
+    let standing = standing(ring).map_or(String::new(), |(words, _)| format!("{words}, "));
     fact("Ring", format!("{standing}{share:.1} % by {count} {}", plural(count as u64, "token", "tokens")));
     if let Some(done) = ring.streamed() {
         fact("Streaming", format!("{:.0} %, {} rows", done * 100.0, ring.rows_received()));

@@ -6,6 +6,7 @@ use super::run::Session;
 use crate::cluster::blueprint::Blueprint;
 use crate::cluster::run::ClusterRun;
 use crate::engine::NodeId;
+use crate::ring::token_ring::TokenRing;
 use crate::scenario::names::Seat;
 use crate::scenario::schema::{ClusterSection, FencingMode, LevelName, ReadFrom, ReplicationMode};
 use crate::sql::shard_map::ShardMap;
@@ -52,10 +53,7 @@ fn node_layout(session: &Session, run: &ClusterRun, node: NodeId) -> NodeLayout 
         Seat::RingNode(number) => Some(number as u16 - 1),
         _ => None,
     });
-    let arcs = ring.map_or_else(Vec::new, |(ring, own)| {
-        let own_ranges = ring.ranges().filter(|(owner, _, _)| *owner == own);
-        own_ranges.map(|(_, end, length)| ((end - length) as f32, length as f32)).collect()
-    });
+    let arcs = ring.map_or_else(Vec::new, |(ring, own)| arcs(ring, own));
     NodeLayout {
         name: seat.name(),
         role: seat.role().to_string(),
@@ -70,6 +68,20 @@ fn node_layout(session: &Session, run: &ClusterRun, node: NodeId) -> NodeLayout 
         ownership: ring.map_or(0.0, |(ring, own)| ring.share(own) as f32),
         arcs,
     }
+}
+
+fn arcs(ring: &TokenRing, own: u16) -> Vec<(f32, f32)> {
+    let own_ranges = ring.ranges().filter(|(owner, _, _)| *owner == own);
+    own_ranges.map(|(_, end, length)| ((end - length) as f32, length as f32)).collect()
+}
+
+/// The arcs of every node while a token ring is in force.
+pub fn all_arcs(run: &ClusterRun, ring: &TokenRing) -> Vec<Vec<(f32, f32)>> {
+    let of = |seat: &Seat| match seat {
+        Seat::RingNode(number) => arcs(ring, *number as u16 - 1),
+        _ => Vec::new(),
+    };
+    run.blueprint().directory.seats.iter().map(of).collect()
 }
 
 /// What every node is called in the picture while a shard map is in force.

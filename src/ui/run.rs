@@ -123,10 +123,11 @@ impl Run {
         self.is_drawn = true;
     }
 
-    /// Nodes are called otherwise when the shard map has changed.
+    /// Nodes are called otherwise when the shard map has changed, and own other arcs when the ring has.
     fn label(&mut self, clusters: &[ClusterFrame]) {
         let differs = |(layout, frame): (&ClusterLayout, &ClusterFrame)| {
             layout.nodes.iter().zip(&frame.labels).any(|(node, label)| node.label != *label)
+                || layout.nodes.iter().zip(&frame.arcs).any(|(node, arcs)| node.arcs != *arcs)
         };
         if !self.layout.clusters.iter().zip(clusters).any(differs) {
             return;
@@ -135,6 +136,9 @@ impl Run {
         for (cluster, frame) in layout.clusters.iter_mut().zip(clusters) {
             for (node, label) in cluster.nodes.iter_mut().zip(&frame.labels) {
                 node.label.clone_from(label);
+            }
+            for (node, arcs) in cluster.nodes.iter_mut().zip(&frame.arcs) {
+                node.arcs.clone_from(arcs);
             }
         }
         self.layout = Shared::new(layout);
