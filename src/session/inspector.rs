@@ -226,7 +226,7 @@ fn store_facts(ring: &RingNode, store: &Store, fact: &mut impl FnMut(&str, Strin
     let bytes = store.tables().iter().map(|table| table.bytes()).sum();
     let pending = store.pending_compactions();
     let tables = store.tables().len();
-    fact("Sorted tables", format!("{tables}, {}, {pending} compactions pending", megabytes(bytes)));
+    fact("Sorted tables", format!("{tables}, {}; compactions due: {pending}", megabytes(bytes)));
     let read = counts.tables_read as f64 / counts.reads.max(1) as f64;
     fact("A read looks into", format!("{read:.2} tables"));
     let (flushed, compacted) = (counts.flushed_bytes, counts.compacted_bytes);

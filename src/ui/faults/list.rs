@@ -79,6 +79,9 @@ fn icon_of(name: &str) -> &str {
     match name {
         "restart" => "restart_node",
         "pause" => "pause_node",
+        "join" => "split",
+        "leave" => "merge",
+        "replace" => "restore",
         other => other,
     }
 }
@@ -90,6 +93,11 @@ fn has_touched(fault: &FaultFrame) -> bool {
 /// `SQL: stopped 41 messages, 12 operations failed`. Zero is said too.
 fn touched(fault: &FaultFrame, names: &[String]) -> String {
     if !has_touched(fault) {
+        // What an operator asked for stops nothing by itself.
+        let asked = ["split", "merge", "schema_change", "restore", "join", "leave", "replace"];
+        if asked.contains(&fault.name.as_str()) {
+            return if fault.active { "under way" } else { "over" }.to_string();
+        }
         let so_far = if fault.active { "touched nothing so far" } else { "touched nothing" };
         return format!("{so_far}: 0 messages stopped");
     }
