@@ -1,6 +1,7 @@
 //! Quorums of the ring, and what heals replicas: each mechanism on and off.
 
 use faultline::cluster::run::ClusterRun;
+use faultline::engine::{Purpose, Stream};
 use faultline::report::run_report::{ClusterReport, RunReport};
 use faultline::ring::ring_node::RingNode;
 use faultline::scenario::parse::parse;
@@ -318,4 +319,43 @@ fn clients_that_know_where_keys_are_save_a_hop() {
     };
     let (random, aware) = (mean(false), mean(true));
     assert!(aware < 0.95 * random, "{aware} ms, {random} ms");
+}
+
+/// A ring with drawn settings, whose quorums overlap or just do not; nothing is broken, no clock is wrong.
+fn drawn(seed: u64, overlap: bool) -> Scenario {
+    let mut dice = Stream::new(seed, Purpose::Swarm, 40);
+    let n = 2 + dice.below(4);
+    let r = 1 + dice.below(n);
+    let w = if overlap { n + 1 - r } else { (n - r).max(1) };
+    let r = if overlap { r } else { r.min(n - w) };
+    let mut choose = |of: &[Value]| of[dice.below(of.len() as u32) as usize].clone();
+    let toggle = [json!(true), json!(false)];
+    let ring = json!({
+        "nodes": n + 2, "n": n, "r": r, "w": w,
+        "read_from": choose(&[json!("all"), json!("needed"), json!("drawn")]),
+        "digest_reads": choose(&toggle), "token_aware": choose(&toggle),
+        "read_repair": choose(&[json!("none"), json!("background"), json!("blocking")]),
+        "versions": choose(&[json!("last_write_wins"), json!("siblings"), json!("pn_counter"), json!("compare_and_set")]),
+        "speculative_retry_percentile": choose(&[json!(null), json!(90)]),
+        "write_service": {"lognormal": {"median_ms": 1.0, "sigma": 1.2}},
+        "machine": {"cores": 64},
+        "request_timeout_ms": 5_000,
+    });
+    let counts = choose(&toggle);
+    scenario(ring, json!({"counts": counts, "keys": 20, "timeout_ms": 8_000, "rate_per_s": 250}), json!([]))
+}
+
+#[test]
+fn quorums_that_overlap_never_show_anything_old_and_others_do() {
+    let mut old = 0;
+    for seed in 1..=30 {
+        let session = run_scenario(drawn(seed, true));
+        let report = report(&session);
+        assert_eq!(report.stale_reads, 0, "seed {seed}: {:?}", session.scenario().clusters[0]);
+        assert!(report.operations.ok > 1_000, "seed {seed}");
+        if seed <= 10 {
+            old += RunReport::of(&run_scenario(drawn(seed, false)), None, None).clusters[0].stale_reads;
+        }
+    }
+    assert!(old > 10, "{old} old reads where quorums do not overlap");
 }
