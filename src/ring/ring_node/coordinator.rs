@@ -2,22 +2,21 @@
 //!
 //! ```text
 //! write: replicas that are believed alive (sloppy: and stand-ins for the others) ─enough─► client
-//! read:  all of them, or as many as needed (one with data, others a digest)
-//!          ─too slow─► one more   ─digests differ─► all again, with data   ─versions differ─► repair ─► client
+//! read:  all of them, or as many as needed; the rest stands in `reads`
 //! ```
 
 use super::RingNode;
 use super::scan::SliceRead;
 use crate::engine::{Context, NodeId, Ticket};
 use crate::ring::consistency::{ConsistencyLevel, Requirement};
-use crate::ring::message::{RingEvent, RingHost, RingMessage, RingTimer};
+use crate::ring::message::{RingHost, RingMessage, RingTimer};
 use crate::ring::place::Places;
 use crate::ring::row::Row;
-use crate::ring::settings::{Asked, ReadRepair, RingSettings, Versions};
+use crate::ring::settings::{Asked, RingSettings, Versions};
 use crate::ring::token_ring::REPLICAS_MAX;
 use crate::ring::view::Replicas;
 use crate::workload::operation::{
-    Cause, Cell, Got, KeyId, OperationId, OperationKind, Outcome, Request, Response, Versioned,
+    Cause, Cell, KeyId, OperationId, OperationKind, Outcome, Request, Response, Versioned,
 };
 use crate::workload::version_vector::VersionVector;
 use std::rc::Rc;
@@ -25,33 +24,33 @@ use std::rc::Rc;
 /// A request that this node coordinates. Replicas are bits, by their place among the key's replicas.
 #[derive(Clone)]
 pub(super) struct Coordinated {
-    client: NodeId,
-    id: OperationId,
-    key: KeyId,
-    is_write: bool,
+    pub(super) client: NodeId,
+    pub(super) id: OperationId,
+    pub(super) key: KeyId,
+    pub(super) is_write: bool,
     /// What was seen, merged, or what is being written.
-    row: Row,
+    pub(super) row: Row,
     /// What a write has become.
-    written: Versioned,
+    pub(super) written: Versioned,
     /// Not all of it is known: some came as a digest.
-    is_digest: bool,
+    pub(super) is_digest: bool,
     /// Whom it is sent to if all are there, by the ring of this number.
-    replicas: Replicas,
-    view: u32,
-    requirement: Requirement,
-    asked: u16,
-    answered: u16,
+    pub(super) replicas: Replicas,
+    pub(super) view: u32,
+    pub(super) requirement: Requirement,
+    pub(super) asked: u16,
+    pub(super) answered: u16,
     /// Replicas that are being repaired, and that the answer waits for.
-    repairing: u16,
-    responded: bool,
+    pub(super) repairing: u16,
+    pub(super) responded: bool,
     /// A second round, because digests differed.
-    asks_again: bool,
+    pub(super) asks_again: bool,
     /// Who was asked for each place: the replica, or who stands in for it.
-    nodes: [u16; REPLICAS_MAX],
+    pub(super) nodes: [u16; REPLICAS_MAX],
     /// The stamp of what each showed, of a read.
-    stamps: [u64; REPLICAS_MAX],
+    pub(super) stamps: [u64; REPLICAS_MAX],
     /// On this node's clock, in nanoseconds.
-    begun: u64,
+    pub(super) begun: u64,
     /// Of a read of several rows of a partition; `row` stays empty then.
     pub(super) slice: Option<Box<SliceRead>>,
 }
@@ -63,16 +62,16 @@ pub(super) fn bits(mask: u16) -> impl Iterator<Item = usize> {
 }
 
 impl Coordinated {
-    fn place_of(&self, node: u16) -> Option<usize> {
+    pub(super) fn place_of(&self, node: u16) -> Option<usize> {
         bits(self.asked).find(|place| self.nodes[*place] == node)
     }
 
     /// The stamp of all that was seen, merged.
-    fn whole(&self) -> u64 {
+    pub(super) fn whole(&self) -> u64 {
         self.slice.as_ref().map_or_else(|| self.row.stamp(), |slice| slice.stamp())
     }
 
-    fn read_message(&self, ticket: Ticket, is_digest: bool) -> RingMessage {
+    pub(super) fn read_message(&self, ticket: Ticket, is_digest: bool) -> RingMessage {
         match &self.slice {
             Some(read) => RingMessage::ReadSlice { ticket, slice: read.slice, is_digest },
             None => RingMessage::Read { ticket, key: self.key, is_digest },
@@ -80,7 +79,7 @@ impl Coordinated {
     }
 
     /// What the replica at a place lacked in its answer.
-    fn repair_message(&self, place: usize, ticket: Option<Ticket>) -> RingMessage {
+    pub(super) fn repair_message(&self, place: usize, ticket: Option<Ticket>) -> RingMessage {
         match &self.slice {
             Some(read) => RingMessage::RepairSlice { rows: read.lacked_by(place), ticket },
             None => RingMessage::Repair { key: self.key, row: self.row.clone(), ticket },
@@ -421,6 +420,28 @@ impl RingNode {
         (write.asked, write.requirement) = (asked, requirement);
     }
 
+    /// A read takes longer than most: one more replica is asked.
+    pub(super) fn speculate<P: RingHost>(&mut self, ticket: Ticket, ctx: &mut Context<P>) {
+        let settings = Rc::clone(&self.settings);
+        let Some(read) = self.pending.get_mut(ticket).filter(|read| !read.responded && read.repairing == 0)
+        else {
+            return;
+        };
+        let (asked, replicas) = (read.asked, read.replicas);
+        let unasked = (0..replicas.len()).filter(|place| asked >> place & 1 == 0);
+        let next = unasked.min_by_key(|place| self.distance(replicas[*place]));
+        let Some(place) = next.filter(|place| self.gossip.believes_alive(replicas[*place])) else {
+            return;
+        };
+        self.speculations += 1;
+        if let Some(read) = self.pending.get_mut(ticket) {
+            read.asked |= 1 << place;
+            read.nodes[place] = replicas[place];
+            let to = settings.nodes[usize::from(replicas[place])];
+            ctx.send(to, read.read_message(ticket, false));
+        }
+    }
+
     /// A replica knows of a change of the ring that this node did not: now it does.
     pub fn on_refused<P: RingHost>(
         &mut self,
@@ -442,216 +463,6 @@ impl RingNode {
             ctx.send(from, RingMessage::Write { ticket, key, row, owner, view });
         }
         self.conclude_write(ticket, ctx);
-    }
-
-    pub fn on_read_reply<P: RingHost>(
-        &mut self,
-        from: NodeId,
-        ticket: Ticket,
-        row: &Row,
-        is_digest: bool,
-        ctx: &mut Context<P>,
-    ) {
-        let node = self.member(from);
-        let Some(read) = self.pending.get_mut(ticket).filter(|coordinated| !coordinated.is_write) else {
-            return;
-        };
-        let Some(place) = node.and_then(|node| read.place_of(node)) else {
-            return;
-        };
-        // A digest that comes while data are asked for is of the first round.
-        if read.asks_again && is_digest || read.answered >> place & 1 == 1 {
-            return;
-        }
-        read.stamps[place] = row.stamp();
-        read.answered |= 1 << place;
-        if read.row.lacks(row) {
-            read.row.merge(row);
-            read.is_digest = is_digest;
-        } else if !is_digest && row.stamp() == read.row.stamp() {
-            read.is_digest = false;
-        }
-        self.answered(ticket, ctx);
-    }
-
-    /// The same of several rows of a partition; of a digest only the stamp is known.
-    pub fn on_slice<P: RingHost>(
-        &mut self,
-        from: NodeId,
-        ticket: Ticket,
-        rows: Option<Rc<Vec<Row>>>,
-        stamp: u64,
-        ctx: &mut Context<P>,
-    ) {
-        let node = self.member(from);
-        let Some(read) = self.pending.get_mut(ticket) else { return };
-        let Some(place) = node.and_then(|node| read.place_of(node)) else { return };
-        if read.asks_again && rows.is_none() || read.answered >> place & 1 == 1 {
-            return;
-        }
-        read.stamps[place] = stamp;
-        read.answered |= 1 << place;
-        if let (Some(slice), Some(rows)) = (&mut read.slice, rows) {
-            slice.take_in(place, rows);
-        }
-        self.answered(ticket, ctx);
-    }
-
-    /// One more replica has answered a read.
-    fn answered<P: RingHost>(&mut self, ticket: Ticket, ctx: &mut Context<P>) {
-        let settings = Rc::clone(&self.settings);
-        let Some(read) = self.pending.get(ticket) else { return };
-        let is_enough = read.requirement.is_met(read.answered, data_centres(&settings, &read.replicas));
-        if is_enough && !read.responded && read.repairing == 0 {
-            self.conclude_read(ticket, ctx);
-        }
-        self.finish_read(ticket, ctx);
-    }
-
-    /// Enough have answered.
-    fn conclude_read<P: RingHost>(&mut self, ticket: Ticket, ctx: &mut Context<P>) {
-        let mode = self.settings.read_repair;
-        let Some(read) = self.pending.get_mut(ticket) else {
-            return;
-        };
-        let whole = read.whole();
-        let behind: u16 =
-            bits(read.answered).filter(|place| read.stamps[*place] != whole).map(|place| 1 << place).sum();
-        if self.settings.digest_reads && !read.asks_again && (behind != 0 || read.is_digest) {
-            self.ask_again(ticket, ctx);
-            return;
-        }
-        if mode == ReadRepair::Blocking && behind != 0 {
-            read.repairing = behind;
-            let (key, replicas) = (read.key, behind.count_ones() as u8);
-            for place in bits(behind) {
-                let to = self.settings.nodes[usize::from(read.nodes[place])];
-                ctx.send(to, read.repair_message(place, Some(ticket)));
-            }
-            ctx.output(RingEvent::Repaired { node: ctx.id(), key, replicas });
-            return;
-        }
-        self.respond_to_read(ticket, ctx);
-    }
-
-    /// Digests say that they differ and not in what: everybody again, with data.
-    fn ask_again<P: RingHost>(&mut self, ticket: Ticket, ctx: &mut Context<P>) {
-        let Some(read) = self.pending.get_mut(ticket) else { return };
-        read.asks_again = true;
-        read.answered = 0;
-        for place in bits(read.asked) {
-            let to = self.settings.nodes[usize::from(read.nodes[place])];
-            ctx.send(to, read.read_message(ticket, false));
-        }
-        let key = read.key;
-        ctx.output(RingEvent::DigestsDiffered { node: ctx.id(), key });
-    }
-
-    fn respond_to_read<P: RingHost>(&mut self, ticket: Ticket, ctx: &mut Context<P>) {
-        let Some(read) = self.pending.get_mut(ticket).filter(|read| !read.responded) else {
-            return;
-        };
-        read.responded = true;
-        let took = ctx.monotonic().0.saturating_sub(read.begun);
-        match &read.slice {
-            Some(slice) => {
-                let (scan, summed) = (slice.scan, slice.summed());
-                self.slice_done(scan, summed, ctx);
-            }
-            None => {
-                let response = Response::ok(read.id, read.row.shown().content, read.row.bytes());
-                match &read.row {
-                    Row::Siblings(siblings) => {
-                        let versions = siblings.versions().iter();
-                        let values = Rc::new(versions.map(|version| version.cell.content.value).collect());
-                        let context = Rc::new(siblings.seen().clone());
-                        ctx.send(read.client, Got { response, values, context });
-                    }
-                    _ => ctx.send(read.client, response),
-                }
-            }
-        }
-        self.speculation.took(took);
-    }
-
-    /// A replica that the answer waits for has been repaired.
-    pub fn on_repaired<P: RingHost>(&mut self, from: NodeId, ticket: Ticket, ctx: &mut Context<P>) {
-        let node = self.member(from);
-        let Some(read) = self.pending.get_mut(ticket) else {
-            return;
-        };
-        let Some(place) = node.and_then(|node| read.place_of(node)) else {
-            return;
-        };
-        let was_repairing = read.repairing != 0;
-        read.repairing &= !(1 << place);
-        read.stamps[place] = read.whole();
-        if was_repairing && read.repairing == 0 {
-            self.respond_to_read(ticket, ctx);
-            self.finish_read(ticket, ctx);
-        }
-    }
-
-    /// With the last answer, a read is over; unless it was a digest that differs from what was answered.
-    fn finish_read<P: RingHost>(&mut self, ticket: Ticket, ctx: &mut Context<P>) {
-        let over = self.pending.get(ticket).filter(|read| read.responded && read.answered == read.asked);
-        let Some(read) = over else { return };
-        let (settings, whole) = (&self.settings, read.whole());
-        let differs = bits(read.answered).any(|place| read.stamps[place] != whole);
-        let may_ask = settings.digest_reads && !read.asks_again && settings.read_repair != ReadRepair::None;
-        if may_ask && (read.is_digest || differs && read.slice.is_some()) {
-            self.ask_again(ticket, ctx);
-            return;
-        }
-        let finished = self.pending.remove(ticket).expect("it was just there");
-        self.repair(&finished, ctx);
-    }
-
-    /// Brings replicas that lacked something up to date.
-    fn repair<P: RingHost>(&self, read: &Coordinated, ctx: &mut Context<P>) {
-        if self.settings.read_repair == ReadRepair::None || read.is_write || read.is_digest {
-            return;
-        }
-        let whole = read.whole();
-        let mut behind = 0;
-        for place in bits(read.answered).filter(|place| read.stamps[*place] != whole) {
-            behind += 1;
-            let to = self.settings.nodes[usize::from(read.nodes[place])];
-            ctx.send(to, read.repair_message(place, None));
-        }
-        if behind > 0 {
-            ctx.output(RingEvent::Repaired { node: ctx.id(), key: read.key, replicas: behind });
-        }
-    }
-
-    // Speculative retry.
-
-    fn arm_speculation<P: RingHost>(&mut self, ticket: Ticket, ctx: &mut Context<P>) {
-        if let Some(after) = self.speculation.after(&self.settings) {
-            ctx.set_timer(after, RingTimer::Speculate { ticket });
-        }
-    }
-
-    /// A read takes longer than most: one more replica is asked.
-    pub(super) fn speculate<P: RingHost>(&mut self, ticket: Ticket, ctx: &mut Context<P>) {
-        let settings = Rc::clone(&self.settings);
-        let Some(read) = self.pending.get_mut(ticket).filter(|read| !read.responded && read.repairing == 0)
-        else {
-            return;
-        };
-        let (asked, replicas) = (read.asked, read.replicas);
-        let unasked = (0..replicas.len()).filter(|place| asked >> place & 1 == 0);
-        let next = unasked.min_by_key(|place| self.distance(replicas[*place]));
-        let Some(place) = next.filter(|place| self.gossip.believes_alive(replicas[*place])) else {
-            return;
-        };
-        self.speculations += 1;
-        if let Some(read) = self.pending.get_mut(ticket) {
-            read.asked |= 1 << place;
-            read.nodes[place] = replicas[place];
-            let to = settings.nodes[usize::from(replicas[place])];
-            ctx.send(to, read.read_message(ticket, false));
-        }
     }
 
     pub(super) fn time_out<P: RingHost>(&mut self, ctx: &mut Context<P>) {
@@ -681,6 +492,9 @@ impl RingNode {
     }
 }
 
-fn data_centres<'a>(settings: &'a RingSettings, replicas: &'a [u16]) -> impl Iterator<Item = u8> + 'a {
+pub(super) fn data_centres<'a>(
+    settings: &'a RingSettings,
+    replicas: &'a [u16],
+) -> impl Iterator<Item = u8> + 'a {
     replicas.iter().map(|replica| settings.data_centres[usize::from(*replica)])
 }

@@ -48,6 +48,7 @@ mod handoff;
 mod light_transaction;
 mod membership;
 mod moving;
+mod reads;
 mod replica;
 mod scan;
 mod storage;
