@@ -32,7 +32,7 @@ use crate::sql::mysql::MySql;
 use crate::sql::query_proxy::QueryProxy;
 use crate::sql::shard_map::ShardMap;
 use crate::sql::shard_proxy::ShardProxy;
-use crate::workload::client::{Client, ClientSettings, Owners, Updates};
+use crate::workload::client::{Client, ClientSettings, Topology, Updates};
 use crate::workload::generator::{Generated, Generator, QueryShares, Source, Traffic};
 use crate::workload::keys::KeySpace;
 use crate::workload::probe::ProbeSettings;
@@ -102,11 +102,13 @@ fn build_sql(
     let settings = Rc::new(sql_settings(scenario, section, sql, &seats, traffic));
     let map = Rc::clone(&settings.first_map);
     let query_proxies = nodes_of(&seats, |seat| matches!(seat, Seat::QueryProxy(_)));
+    let asked = (0..query_proxies.len() as u16).collect();
+    let topology = Topology { number: 0, asked, owners: None };
     let clients = client_settings(
         scenario,
         query_proxies,
         matches!(sql.reads, ReadFrom::ReadYourWritesWaitMs(_)),
-        (None, None),
+        (topology, None),
         Updates::Direct,
     );
     let nodes = seats
@@ -191,6 +193,8 @@ fn build_ring(
             VersionsMode::GCounter | VersionsMode::PnCounter => Versions::Counter,
             VersionsMode::CompareAndSet => Versions::CompareAndSet,
         },
+        clients: nodes_of(&seats, |seat| matches!(seat, Seat::Client(_))),
+        token_aware: ring.token_aware,
         sloppy_quorum: ring.sloppy_quorum,
         read_from: match ring.read_from {
             ReadReplicas::All => Asked::All,
@@ -234,21 +238,15 @@ fn build_ring(
         gossip_service: ring.gossip_service.clone(),
         encryption: ring.encryption.cost(),
     });
-    let owners = ring.token_aware.then(|| {
-        let keys = 0..traffic.keys.len() as u32;
-        let of_key = |key| token_ring.replicas(settings.keys.token(key)).iter().copied();
-        Owners::new(keys.flat_map(of_key).collect(), settings.n)
-    });
     let updates = match ring.versions {
         VersionsMode::LastWriteWins => Updates::ReadFirst,
         VersionsMode::Siblings => Updates::WithContext,
         VersionsMode::GCounter | VersionsMode::PnCounter => Updates::Direct,
         VersionsMode::CompareAndSet => Updates::CompareAndSet,
     };
-    // Spares are not asked.
-    let asked = nodes[..ring.nodes as usize].to_vec();
+    let topology = settings.atlas.view(&first).topology(&settings.keys, ring.token_aware);
     let regions = ring.region_aware.then(|| settings.data_centres.clone());
-    let clients = client_settings(scenario, asked, false, (owners, regions), updates);
+    let clients = client_settings(scenario, nodes, false, (topology, regions), updates);
     let nodes = seats
         .iter()
         .map(|seat| match *seat {
@@ -304,12 +302,12 @@ fn client_settings(
     scenario: &Scenario,
     endpoints: Vec<NodeId>,
     sends_session: bool,
-    (owners, regions): (Option<Owners>, Option<Vec<u8>>),
+    (topology, regions): (Topology, Option<Vec<u8>>),
     updates: Updates,
 ) -> Rc<ClientSettings> {
     Rc::new(ClientSettings {
         endpoints,
-        owners,
+        topology: Rc::new(topology),
         regions,
         sends_session,
         updates,

@@ -7,8 +7,11 @@ use crate::sql::event::{Admin, SqlEvent, SqlTimer, SqlToken};
 use crate::sql::message::SqlMessage;
 use crate::sql::record::{BackupDisk, ConfigDisk, MySqlDisk, SqlRecord};
 use crate::workload::client::{ClientControl, ClientEvent, ClientTimer};
-use crate::workload::client::{got_bytes, put_bytes, request_bytes, response_bytes};
+use crate::workload::client::{
+    Topology, got_bytes, put_bytes, request_bytes, response_bytes, topology_bytes,
+};
 use crate::workload::operation::{Got, Put, Request, Response};
+use std::rc::Rc;
 
 /// Anything that travels in a cluster.
 #[derive(Clone, Debug)]
@@ -20,6 +23,8 @@ pub enum Message {
     /// From a client to a ring that keeps siblings, and back.
     Put(Put),
     Got(Got),
+    /// To the clients of a ring that has changed.
+    Topology(Rc<Topology>),
     Sql(SqlMessage),
     Ring(RingMessage),
 }
@@ -31,9 +36,11 @@ pub const CLASS_RESPONSE: u8 = 2;
 impl EngineMessage for Message {
     fn transport(&self) -> Transport {
         match self {
-            Message::Request(_) | Message::Response(_) | Message::Put(_) | Message::Got(_) => {
-                Transport::Pooled
-            }
+            Message::Request(_)
+            | Message::Response(_)
+            | Message::Put(_)
+            | Message::Got(_)
+            | Message::Topology(_) => Transport::Pooled,
             Message::Sql(message) => message.transport(),
             Message::Ring(message) => message.transport(),
         }
@@ -42,7 +49,7 @@ impl EngineMessage for Message {
     fn class(&self) -> u8 {
         match self {
             Message::Request(_) | Message::Put(_) => CLASS_REQUEST,
-            Message::Response(_) | Message::Got(_) => CLASS_RESPONSE,
+            Message::Response(_) | Message::Got(_) | Message::Topology(_) => CLASS_RESPONSE,
             Message::Sql(message) => message.class(),
             Message::Ring(message) => message.class(),
         }
@@ -54,6 +61,7 @@ impl EngineMessage for Message {
             Message::Response(response) => response_bytes(response),
             Message::Put(put) => put_bytes(put),
             Message::Got(got) => got_bytes(got),
+            Message::Topology(topology) => topology_bytes(topology),
             Message::Sql(message) => message.bytes(),
             Message::Ring(message) => message.bytes(),
         }
@@ -171,6 +179,7 @@ from_variants! {
     Message::Response(Response),
     Message::Put(Put),
     Message::Got(Got),
+    Message::Topology(Rc<Topology>),
     Message::Sql(SqlMessage),
     Message::Ring(RingMessage),
     Timer::Client(ClientTimer),

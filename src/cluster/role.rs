@@ -112,6 +112,7 @@ impl Process for Role {
             (Role::MySql(server), Message::Sql(message)) => on_mysql_message(server, from, message, ctx),
             (Role::Client(client), Message::Response(response)) => client.on_response(response, ctx),
             (Role::Client(client), Message::Got(got)) => client.on_got(&got, ctx),
+            (Role::Client(client), Message::Topology(topology)) => client.on_topology(topology),
             (Role::QueryProxy(proxy), Message::Request(request)) => proxy.on_request(from, request, ctx),
             (Role::QueryProxy(proxy), Message::Sql(message)) => match message {
                 SqlMessage::QueryReply { ticket, response } => proxy.on_reply(ticket, response, ctx),

@@ -89,6 +89,9 @@ pub struct RingSettings {
     pub read_level: ConsistencyLevel,
     pub write_level: ConsistencyLevel,
     pub versions: Versions,
+    /// Who is told when the ring has changed, and whether they ask a key's replicas for it.
+    pub clients: Vec<NodeId>,
+    pub token_aware: bool,
     /// Whether healthy nodes stand in for replicas that are believed dead.
     pub sloppy_quorum: bool,
     pub read_from: Asked,

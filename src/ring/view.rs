@@ -21,6 +21,9 @@
 use super::place::{Place, Places, number};
 use super::token_ring::{Member, Partitioning, REPLICAS_MAX, TokenRing};
 use crate::engine::random::mix;
+use crate::workload::client::{Owners, Topology};
+use crate::workload::keys::KeySpace;
+use crate::workload::operation::KeyId;
 use std::cell::RefCell;
 use std::ops::Deref;
 use std::rc::Rc;
@@ -130,6 +133,19 @@ impl View {
     /// Nodes that are a part of the ring.
     pub fn members(&self) -> usize {
         (0..self.places.len()).filter(|node| self.is_member(*node as u16)).count()
+    }
+
+    /// Whom clients ask by it, for keys of their owners or for any.
+    pub fn topology(&self, keys: &KeySpace, token_aware: bool) -> Topology {
+        let asked = (0..self.places.len() as u16).filter(|node| self.is_member(*node)).collect();
+        let ring = self.ring();
+        let owners = token_aware.then(|| {
+            let of_key = |key| ring.replicas(keys.token(key)).iter().copied();
+            let owners: Vec<u16> = (0..keys.len() as KeyId).flat_map(of_key).collect();
+            let per_key = owners.len() / keys.len().max(1);
+            Owners::new(owners, per_key)
+        });
+        Topology { number: self.number, asked, owners }
     }
 
     /// What a node's place was then.

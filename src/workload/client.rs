@@ -27,8 +27,8 @@ pub const AVOID_FOR: SimDuration = SimDuration::from_ms(1_000);
 pub struct ClientSettings {
     /// Where operations can be sent.
     pub endpoints: Vec<NodeId>,
-    /// Where each key is, if clients know it and ask there.
-    pub owners: Option<Owners>,
+    /// Which of them are asked, and for what, until the cluster says something else.
+    pub topology: Rc<Topology>,
     /// The region of each endpoint, if clients ask in their own region only.
     pub regions: Option<Vec<u8>>,
     pub timeout: SimDuration,
@@ -57,8 +57,20 @@ pub enum Updates {
 /// Writes on a condition that one operation tries at most.
 const TRIES_MAX: u8 = 16;
 
+/// Which endpoints clients ask. A ring that has changed tells them, as Cassandra's nodes push changes of the
+/// topology to drivers.
+#[derive(Clone, Debug)]
+pub struct Topology {
+    /// Changes before this one: of two, the one with more counts.
+    pub number: u32,
+    /// Places of the endpoints that are asked, ascending.
+    pub asked: Vec<u16>,
+    /// Where each key is, if clients know it and ask there.
+    pub owners: Option<Owners>,
+}
+
 /// The endpoints that have each key, equally many of them.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Owners {
     endpoints: Rc<Vec<u16>>,
     per_key: usize,
@@ -193,6 +205,7 @@ pub struct Client {
     /// Keys and versions of the latest acknowledged writes, if reads say so; the oldest first.
     session: VecDeque<(KeyId, u64)>,
     avoid_until: Vec<SimTime>,
+    topology: Rc<Topology>,
     region: u8,
     prober: Option<Prober>,
     /// Reads that follow a write and are not due yet.
@@ -220,6 +233,7 @@ impl Client {
             session: VecDeque::new(),
             region,
             avoid_until: vec![SimTime::ZERO; settings.endpoints.len()],
+            topology: Rc::clone(&settings.topology),
             endpoint_stream: Stream::named(seed, Purpose::Endpoint, name),
             prober: settings.probes.clone().map(|probes| Prober::new(probes, seed, name)),
             probes_due: 0,
@@ -280,6 +294,13 @@ impl Client {
 
     pub fn on_response<P: ClientHost>(&mut self, response: Response, ctx: &mut Context<P>) {
         self.take(response, None, ctx);
+    }
+
+    /// The cluster has changed.
+    pub fn on_topology(&mut self, topology: Rc<Topology>) {
+        if topology.number > self.topology.number {
+            self.topology = topology;
+        }
     }
 
     pub fn on_got<P: ClientHost>(&mut self, got: &Got, ctx: &mut Context<P>) {
@@ -490,9 +511,8 @@ impl Client {
 
     /// One at random, of the key's own if it knows them; if it is avoided, the next that is not.
     fn pick_endpoint(&mut self, key: KeyId, now: SimTime) -> u16 {
-        let count = self.settings.endpoints.len();
-        let settings = Rc::clone(&self.settings);
-        let own = settings.owners.as_ref().map(|owners| owners.of(key)).unwrap_or_default();
+        let topology = Rc::clone(&self.topology);
+        let own = topology.owners.as_ref().map(|owners| owners.of(key)).unwrap_or_default();
         if !own.is_empty() {
             let first = self.endpoint_stream.below(own.len() as u32) as usize;
             let mut turned = (0..own.len()).map(|step| own[(first + step) % own.len()]);
@@ -501,10 +521,12 @@ impl Client {
                 return endpoint;
             }
         }
+        let (asked, count) = (&topology.asked, topology.asked.len());
         let first = self.endpoint_stream.below(count as u32) as usize;
-        let turned = (0..count).map(|step| (first + step) % count).filter(|at| self.may_ask(*at));
-        let usable = turned.clone().find(|at| self.avoid_until[*at] <= now);
-        usable.or(turned.clone().next()).unwrap_or(first) as u16
+        let turned = (0..count).map(|step| asked[(first + step) % count]);
+        let turned = turned.filter(|at| self.may_ask(usize::from(*at)));
+        let usable = turned.clone().find(|at| self.avoid_until[usize::from(*at)] <= now);
+        usable.or(turned.clone().next()).unwrap_or(asked[first])
     }
 
     /// Drops tickets at the front whose operations are finished.
@@ -561,6 +583,11 @@ pub fn put_bytes(put: &Put) -> u32 {
 /// Bytes of an answer with siblings on the wire.
 pub fn got_bytes(got: &Got) -> u32 {
     response_bytes(&got.response) + got.context.bytes()
+}
+
+/// Bytes of what a client is told of a changed cluster: a name and an address for each endpoint.
+pub fn topology_bytes(topology: &Topology) -> u32 {
+    HEADER_BYTES + 40 * topology.asked.len() as u32
 }
 
 /// Bytes of a response on the wire.

@@ -354,3 +354,27 @@ fn ring_changes_many() {
         check_broken(seed);
     });
 }
+
+#[test]
+fn clients_ask_whoever_has_joined_and_no_more_whoever_has_left() {
+    for token_aware in [true, false] {
+        let faults = json!([
+            {"at_ms": 4000, "do": {"join": {"node": "ring-6"}}},
+            {"at_ms": 12000, "do": {"leave": {"node": "ring-2"}}},
+        ]);
+        let session = run(scenario(json!({"token_aware": token_aware, "stream_mbit_per_s": 200}), faults));
+        let run = &session.clusters()[0];
+        let asked = |name: &str, seconds: std::ops::Range<u64>| {
+            let node = run.world().find(name).expect("it is there");
+            let within = |operation: &faultline::check::history::Operation| {
+                seconds.contains(&(operation.invoked.0 / 1_000_000_000))
+            };
+            run.history().filter(|operation| operation.endpoint == node && within(operation)).count()
+        };
+        assert_eq!(asked("ring-6", 0..4), 0, "a spare is not asked");
+        assert!(asked("ring-6", 12..25) > 400, "who has joined is: {}", asked("ring-6", 12..25));
+        assert!(asked("ring-2", 0..12) > 400);
+        assert_eq!(asked("ring-2", 20..25), 0, "who has left is not");
+        assert_eq!(asked("ring-7", 0..25), 0, "the other spare never is");
+    }
+}

@@ -37,10 +37,10 @@
 //! streamed at a limited rate, then reads go to the new ones (the order of Cassandra 5.1).
 //! A replica refuses a write that was sent by a ring that is too old for it.
 //!
-//! Simplified: tokens at the start are configuration. A spare runs and gossips, and
-//! coordinates if it is asked, but clients ask the first nodes only, and where keys
-//! are they know as of the start: a coordinator that is no replica any more asks those who are. What a
-//! node owns no more stays on its disk. Equal shares and compare-and-set rows cannot be moved.
+//! Simplified: tokens at the start are configuration. A spare runs and gossips. Clients are told of
+//! a change by the node that was moved, once, when it is done. What a node owns no more stays on its
+//! disk. Equal shares and compare-and-set rows cannot be moved. What siblings, counters and rounds of
+//! Paxos read before they write costs no disk.
 
 mod anti_entropy;
 mod coordinator;

@@ -222,6 +222,10 @@ impl RingNode {
             },
             ctx,
         );
+        let topology = Rc::new(self.view.topology(&self.settings.keys, self.settings.token_aware));
+        for client in &self.settings.clients {
+            ctx.send(*client, Rc::clone(&topology));
+        }
     }
 
     /// Whether every node that is believed alive acts by a view or a later one, and of the replicas of every range so
