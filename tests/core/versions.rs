@@ -231,3 +231,24 @@ fn compare_and_set_costs_rounds_and_refuses_without_a_majority() {
     let refused = report(&session).causes;
     assert!(refused.iter().any(|cause| cause.cause.contains("too few replicas")), "{refused:?}");
 }
+
+#[test]
+fn replicas_that_each_have_something_that_the_other_lacks_are_repaired_by_reads_with_digests() {
+    // Both count while they cannot hear each other; later nobody but reads brings them together.
+    let apart = json!([
+        {"at_ms": 2000, "for_ms": 6000, "do": {"partition": {"groups": [{"zones": ["a"]}, {"zones": ["b"]}]}}},
+        {"at_ms": 16000, "do": {"load_spike": {"factor": 0.0}}},
+    ]);
+    let workload = json!({"keys": 400, "rate_per_s": 1000, "reads": 0.9});
+    for versions in ["pn_counter", "siblings"] {
+        let ring = json!({
+            "nodes": 2, "n": 2, "r": 1, "w": 1, "digest_reads": true, "read_repair": "background", "hinted_handoff": null,
+        });
+        let session = run(versions, ring, workload.clone(), apart.clone());
+        let run = &session.clusters()[0];
+        let world = run.world();
+        let nodes: Vec<_> = world.node_ids().filter_map(|node| world.process(node).as_ring()).collect();
+        let apart = (0..400).filter(|key| nodes[0].row(*key).hash() != nodes[1].row(*key).hash()).count();
+        assert_eq!(apart, 0, "{versions}: {apart} of 400 rows differ");
+    }
+}

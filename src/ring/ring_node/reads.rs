@@ -110,6 +110,9 @@ impl RingNode {
         let Some(read) = self.pending.get_mut(ticket) else { return };
         read.asks_again = true;
         read.answered = 0;
+        // What is answered and repaired is made of data only: no replica may have all that they have together.
+        read.row = Row::default();
+        read.is_digest = false;
         for place in bits(read.asked) {
             let to = self.settings.nodes[usize::from(read.nodes[place])];
             ctx.send(to, read.read_message(ticket, false));
