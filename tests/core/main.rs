@@ -29,6 +29,7 @@ mod ring_mechanisms;
 mod ring_scenarios;
 mod ring_storage;
 mod rows;
+mod runs;
 mod scenario_errors;
 mod schema_change;
 mod session;

@@ -6,6 +6,7 @@
 //! what these figures are good for (3 % of a latency, 2 % of the heaviest tail), and standard errors of
 //! the run on top: of a share among n reads, `sqrt(p (1 - p) / n)`.
 
+use crate::runs::run;
 use faultline::engine::Distribution;
 use faultline::report::run_report::{ClusterReport, RunReport};
 use faultline::scenario::presets;
@@ -34,14 +35,6 @@ fn ring(scenario: &mut Scenario) -> &mut RingSection {
         ClusterSection::GossipRing(ring) => ring,
         ClusterSection::ShardedSql(_) => panic!("not a ring"),
     }
-}
-
-fn run(scenario: Scenario) -> Session {
-    let mut session = Session::open(scenario, None, Vec::new(), None).expect("it is valid");
-    session.without_checkpoints();
-    session.keep_history();
-    session.run_until(session.end());
-    session
 }
 
 fn report(session: &Session) -> ClusterReport {

@@ -1,5 +1,6 @@
 //! Quorums of the ring, and what heals replicas: each mechanism on and off.
 
+use crate::runs::{self, merge};
 use faultline::cluster::run::ClusterRun;
 use faultline::engine::{Purpose, Stream};
 use faultline::report::run_report::{ClusterReport, RunReport};
@@ -13,9 +14,7 @@ use serde_json::{Value, json};
 /// Six nodes, three replicas, no repair of any kind. What a replica acknowledged is on its disk.
 fn ring(more: Value) -> Value {
     let mut ring = json!({"nodes": 6, "n": 3, "r": 1, "w": 1, "read_repair": "none", "commit_log_sync": "every_write", "gossip": {"interval_ms": 50}});
-    for (name, value) in more.as_object().expect("fields") {
-        ring[name] = value.clone();
-    }
+    merge(&mut ring, &more);
     ring
 }
 
@@ -25,22 +24,12 @@ fn scenario(ring: Value, workload: Value, faults: Value) -> Scenario {
         "workload": {"clients": 6, "rate_per_s": 300, "reads": 0.5, "keys": 300, "zipf_theta": 0.3},
         "clusters": [{"gossip_ring": ring}], "faults": faults
     });
-    for (name, value) in workload.as_object().expect("fields") {
-        scenario["workload"][name] = value.clone();
-    }
-    parse(&scenario.to_string()).unwrap_or_else(|error| panic!("{error}"))
-}
-
-fn run_scenario(scenario: Scenario) -> Session {
-    let mut session = Session::open(scenario, None, Vec::new(), None).expect("it is valid");
-    session.without_checkpoints();
-    session.keep_history();
-    session.run_until(session.end());
-    session
+    merge(&mut scenario["workload"], &workload);
+    runs::scenario(&scenario)
 }
 
 fn run(ring: Value, faults: Value) -> Session {
-    run_scenario(scenario(ring, json!({}), faults))
+    runs::run(scenario(ring, json!({}), faults))
 }
 
 fn report(session: &Session) -> ClusterReport {
@@ -163,7 +152,7 @@ fn names_of_levels_are_numbers_of_replicas_and_places() {
         });
         scenario["faults"] = json!([{"at_ms": 10000, "for_ms": 8000,
             "do": {"partition": {"groups": [{"zones": ["a"]}, {"zones": ["b"]}]}}}]);
-        let session = run_scenario(parse(&scenario.to_string()).unwrap_or_else(|error| panic!("{error}")));
+        let session = runs::run(parse(&scenario.to_string()).unwrap_or_else(|error| panic!("{error}")));
         let late = |op: &faultline::check::history::Operation| {
             (14_000_000_000..17_000_000_000).contains(&op.invoked.0)
         };
@@ -214,7 +203,7 @@ fn blocking_read_repair_keeps_reads_of_a_quorum_from_going_backwards() {
             ring(json!({"r": 2, "w": 2, "read_repair": repair, "read_from": "needed", "token_aware": true,
             "legs": legs}));
         let workload = json!({"keys": 20, "rate_per_s": 400, "reads": 0.9, "zipf_theta": 0});
-        run_scenario(scenario(ring, workload, json!([])))
+        runs::run(scenario(ring, workload, json!([])))
     };
     let (none, blocking) = (run("none"), run("blocking"));
     let (none, blocking) = (backward_reads(&none.clusters()[0]), backward_reads(&blocking.clusters()[0]));
@@ -227,7 +216,7 @@ fn digests_save_bytes() {
     let bytes = |digest_reads: bool| {
         let ring = ring(json!({"r": 2, "w": 2, "digest_reads": digest_reads}));
         let workload = json!({"payload_bytes": 10_000, "reads": 0.9});
-        let session = run_scenario(scenario(ring, workload, json!([])));
+        let session = runs::run(scenario(ring, workload, json!([])));
         bytes_sent(&session)
     };
     let (with, without) = (bytes(true), bytes(false));
@@ -265,7 +254,7 @@ fn another_replica_hides_a_slow_one() {
 #[test]
 fn replicas_that_nobody_reads_are_brought_together_by_trees() {
     let workload = json!({"reads": 0});
-    let run = |more: Value| run_scenario(scenario(ring(more), workload.clone(), one_away()));
+    let run = |more: Value| runs::run(scenario(ring(more), workload.clone(), one_away()));
     let without = run(json!({}));
     let with = run(json!({"anti_entropy": {"interval_ms": 500, "depth": 8}}));
     assert!(behind(&without.clusters()[0]) > 50);
@@ -299,7 +288,7 @@ fn what_was_deleted_comes_back_if_repair_comes_after_the_grace_period() {
             ring[name] = value.clone();
         }
         let workload = json!({"deletes": 0.5, "keys": 400, "rate_per_s": 100, "zipf_theta": 0});
-        run_scenario(scenario(ring, workload, faults(4_000.0)))
+        runs::run(scenario(ring, workload, faults(4_000.0)))
     };
     let short = run(json!({"gc_grace_ms": 1000}));
     let long = run(json!({"gc_grace_ms": 864000000.0}));
@@ -349,12 +338,12 @@ fn drawn(seed: u64, overlap: bool) -> Scenario {
 fn quorums_that_overlap_never_show_anything_old_and_others_do() {
     let mut old = 0;
     for seed in 1..=30 {
-        let session = run_scenario(drawn(seed, true));
+        let session = runs::run(drawn(seed, true));
         let report = report(&session);
         assert_eq!(report.stale_reads, 0, "seed {seed}: {:?}", session.scenario().clusters[0]);
         assert!(report.operations.ok > 1_000, "seed {seed}");
         if seed <= 10 {
-            old += RunReport::of(&run_scenario(drawn(seed, false)), None, None).clusters[0].stale_reads;
+            old += RunReport::of(&runs::run(drawn(seed, false)), None, None).clusters[0].stale_reads;
         }
     }
     assert!(old > 10, "{old} old reads where quorums do not overlap");

@@ -1,5 +1,6 @@
 //! Nodes that join, leave and replace others while a ring serves.
 
+use crate::runs::{self, run};
 use crate::swarm::seeds_asked_for;
 use faultline::cluster::run::ClusterRun;
 use faultline::engine::distribution::Lognormal;
@@ -7,7 +8,6 @@ use faultline::engine::{Distribution, Purpose, SimDuration, Stream};
 use faultline::ring::place::Step;
 use faultline::ring::ring_node::RingNode;
 use faultline::scenario::fault::{FaultSpec, ScheduledFault, Selector};
-use faultline::scenario::parse::parse;
 use faultline::scenario::schema::{
     AntiEntropySection, ClusterSection, HintedHandoffSection, PartitioningMode, ReadRepairMode, RingSection,
     Scenario, SyncPolicy,
@@ -24,15 +24,7 @@ fn scenario(ring: Value, faults: Value) -> Scenario {
         "workload": {"clients": 6, "rate_per_s": 300, "reads": 0.5, "keys": 400, "zipf_theta": 0.5, "payload_bytes": 500},
         "clusters": [{"gossip_ring": section}], "faults": faults
     });
-    parse(&scenario.to_string()).unwrap_or_else(|error| panic!("{error}"))
-}
-
-fn run(scenario: Scenario) -> Session {
-    let mut session = Session::open(scenario, None, Vec::new(), None).expect("it is valid");
-    session.without_checkpoints();
-    session.keep_history();
-    session.run_until(session.end());
-    session
+    runs::scenario(&scenario)
 }
 
 fn nodes(run: &ClusterRun) -> Vec<&RingNode> {

@@ -1,5 +1,6 @@
 //! Each mechanism of a ring node's storage and security, on and off.
 
+use crate::runs::{self, merge};
 use faultline::engine::SimDuration;
 use faultline::report::run_report::{CauseCount, ClusterReport, RunReport};
 use faultline::scenario::parse::parse;
@@ -7,30 +8,9 @@ use faultline::session::Session;
 use faultline::workload::operation::{KeyId, OperationKind};
 use serde_json::{Value, json};
 
-/// A run of two rings that differ in what is given for the second.
+/// A run of two that differ in what is given for the second.
 fn pair(workload: Value, common: Value, on: Value, faults: Value, duration_ms: u32) -> Session {
-    let mut off = json!({"name": "off"});
-    let mut with = json!({"name": "on"});
-    merge(&mut off, &common);
-    merge(&mut with, &common);
-    merge(&mut with, &on);
-    let scenario = json!({
-        "version": 1, "name": "pair", "title": "Pair", "duration_ms": duration_ms, "workload": workload,
-        "clusters": [{"gossip_ring": off}, {"gossip_ring": with}], "faults": faults
-    });
-    let scenario = parse(&scenario.to_string()).unwrap_or_else(|error| panic!("{error}"));
-    let mut session = Session::open(scenario, None, Vec::new(), None).expect("it is valid");
-    session.without_checkpoints();
-    session.keep_history();
-    session.run_until(session.end());
-    session
-}
-
-fn merge(into: &mut Value, more: &Value) {
-    let (Value::Object(into), Value::Object(more)) = (into, more) else { panic!("objects") };
-    for (name, value) in more {
-        into.insert(name.clone(), value.clone());
-    }
+    runs::pair("gossip_ring", workload, [common, on], faults, duration_ms)
 }
 
 /// Core time that all nodes of each ring used, in ms.

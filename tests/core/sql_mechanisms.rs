@@ -1,35 +1,15 @@
 //! Each mechanism of the sharded SQL cluster, on and off.
 
+use crate::runs;
 use faultline::report::run_report::{ClusterReport, RunReport};
 use faultline::scenario::parse::parse;
 use faultline::session::Session;
 use faultline::workload::operation::{Outcome, ServedBy};
 use serde_json::{Value, json};
 
-/// A run of two clusters that differ in what is given for the second.
+/// A run of two that differ in what is given for the second.
 fn pair(workload: Value, common: Value, on: Value, faults: Value, duration_ms: u32) -> Session {
-    let mut off = json!({"name": "off"});
-    let mut with = json!({"name": "on"});
-    merge(&mut off, &common);
-    merge(&mut with, &common);
-    merge(&mut with, &on);
-    let scenario = json!({
-        "version": 1, "name": "pair", "title": "Pair", "duration_ms": duration_ms, "workload": workload,
-        "clusters": [{"sharded_sql": off}, {"sharded_sql": with}], "faults": faults
-    });
-    let scenario = parse(&scenario.to_string()).unwrap_or_else(|error| panic!("{error}"));
-    let mut session = Session::open(scenario, None, Vec::new(), None).expect("it is valid");
-    session.without_checkpoints();
-    session.keep_history();
-    session.run_until(session.end());
-    session
-}
-
-fn merge(into: &mut Value, more: &Value) {
-    let (Value::Object(into), Value::Object(more)) = (into, more) else { panic!("objects") };
-    for (name, value) in more {
-        into.insert(name.clone(), value.clone());
-    }
+    runs::pair("sharded_sql", workload, [common, on], faults, duration_ms)
 }
 
 fn reports(session: &Session) -> [ClusterReport; 2] {

@@ -1,10 +1,10 @@
 //! What a ring makes of writes that did not know of each other: by the last write, by siblings, by
 //! counters, and by compare-and-set.
 
+use crate::runs::{self, merge};
 use faultline::cluster::run::ClusterRun;
 use faultline::report::run_report::{ClusterReport, RunReport};
 use faultline::ring::row::Row;
-use faultline::scenario::parse::parse;
 use faultline::session::Session;
 use faultline::workload::operation::{OperationKind, Outcome};
 use serde_json::{Value, json};
@@ -15,9 +15,7 @@ fn run(versions: &str, more: Value, workload: Value, faults: Value) -> Session {
         "nodes": 5, "r": 2, "w": 2, "versions": versions, "read_repair": "blocking", "commit_log_sync": "every_write",
         "gossip": {"interval_ms": 50}, "hinted_handoff": {}
     });
-    for (name, value) in more.as_object().expect("fields") {
-        ring[name] = value.clone();
-    }
+    merge(&mut ring, &more);
     let mut scenario = json!({
         "version": 1, "name": "versions", "title": "Versions", "duration_ms": 20000, "zones": ["a", "b"],
         "workload": {
@@ -26,15 +24,8 @@ fn run(versions: &str, more: Value, workload: Value, faults: Value) -> Session {
         },
         "clusters": [{"gossip_ring": ring}], "faults": faults
     });
-    for (name, value) in workload.as_object().expect("fields") {
-        scenario["workload"][name] = value.clone();
-    }
-    let scenario = parse(&scenario.to_string()).unwrap_or_else(|error| panic!("{error}"));
-    let mut session = Session::open(scenario, None, Vec::new(), None).expect("it is valid");
-    session.without_checkpoints();
-    session.keep_history();
-    session.run_until(session.end());
-    session
+    merge(&mut scenario["workload"], &workload);
+    runs::run(runs::scenario(&scenario))
 }
 
 /// Two nodes and two or three clients on one side, the others on the other; nobody writes at the end.
