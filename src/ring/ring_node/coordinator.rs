@@ -61,7 +61,42 @@ pub(super) fn bits(mask: u16) -> impl Iterator<Item = usize> {
     (0..REPLICAS_MAX).filter(move |place| mask >> place & 1 == 1)
 }
 
+/// Whom a request goes to, and how many of them have to answer.
+struct Plan {
+    replicas: Replicas,
+    view: u32,
+    requirement: Requirement,
+    asked: u16,
+    nodes: [u16; REPLICAS_MAX],
+}
+
 impl Coordinated {
+    /// A request of which nothing is known yet.
+    fn new(client: NodeId, request: &Request, plan: Plan, begun: u64) -> Coordinated {
+        let Plan { replicas, view, requirement, asked, nodes } = plan;
+        Coordinated {
+            client,
+            id: request.id,
+            key: request.key,
+            is_write: request.is_write(),
+            row: Row::default(),
+            written: Versioned::default(),
+            is_digest: false,
+            replicas,
+            view,
+            requirement,
+            asked,
+            answered: 0,
+            repairing: 0,
+            responded: false,
+            asks_again: false,
+            nodes,
+            stamps: [0; REPLICAS_MAX],
+            begun,
+            slice: None,
+        }
+    }
+
     pub(super) fn place_of(&self, node: u16) -> Option<usize> {
         bits(self.asked).find(|place| self.nodes[*place] == node)
     }
@@ -146,33 +181,10 @@ impl RingNode {
             true => self.row_of_write(&request, context.as_deref(), ctx)?,
             false => Default::default(),
         };
-        let coordinated = Coordinated {
-            client,
-            id: request.id,
-            key: request.key,
-            is_write,
-            row: row.clone(),
-            written,
-            is_digest: false,
-            replicas: planned,
-            view: self.view.number,
-            requirement,
-            asked,
-            answered: 0,
-            repairing: 0,
-            responded: false,
-            asks_again: false,
-            nodes,
-            stamps: [0; REPLICAS_MAX],
-            begun: ctx.monotonic().0,
-            slice,
-        };
-        let Ok(ticket) = self.pending.insert(ctx.monotonic(), coordinated) else {
-            return Err(Cause::Overloaded);
-        };
-        if let Some(at) = self.pending.arm() {
-            ctx.set_timer_at(at, RingTimer::TimeOut);
-        }
+        let plan = Plan { replicas: planned, view: self.view.number, requirement, asked, nodes };
+        let mut coordinated = Coordinated::new(client, &request, plan, ctx.monotonic().0);
+        (coordinated.row, coordinated.written, coordinated.slice) = (row.clone(), written, slice);
+        let ticket = self.open(coordinated, ctx).ok_or(Cause::Overloaded)?;
         if is_write {
             self.send_writes(ticket, request.key, &row, replicas, (asked, &nodes), ctx);
         } else {
@@ -180,6 +192,15 @@ impl RingNode {
             self.arm_speculation(ticket, ctx);
         }
         Ok(())
+    }
+
+    /// Waits for answers; none if it waits for as many as it may.
+    fn open<P: RingHost>(&mut self, coordinated: Coordinated, ctx: &mut Context<P>) -> Option<Ticket> {
+        let ticket = self.pending.insert(ctx.monotonic(), coordinated).ok()?;
+        if let Some(at) = self.pending.arm() {
+            ctx.set_timer_at(at, RingTimer::TimeOut);
+        }
+        Some(ticket)
     }
 
     /// The replicas of a key that are believed alive.
@@ -319,34 +340,14 @@ impl RingNode {
         let replicas = self.view.writers(settings.keys.token(request.key));
         let (nodes, asked) = self.believed_alive(&replicas);
         let row = Row::Register(cell);
-        let coordinated = Coordinated {
-            client,
-            id: request.id,
-            key: request.key,
-            is_write: true,
-            row: row.clone(),
-            written: cell.content,
-            is_digest: false,
-            replicas,
-            view: self.view.number,
-            requirement: self.requirement(settings.write_level, &replicas),
-            asked,
-            answered: 0,
-            repairing: 0,
-            responded: false,
-            asks_again: false,
-            nodes,
-            stamps: [0; REPLICAS_MAX],
-            begun: ctx.monotonic().0,
-            slice: None,
-        };
-        let Ok(ticket) = self.pending.insert(ctx.monotonic(), coordinated) else {
+        let requirement = self.requirement(settings.write_level, &replicas);
+        let plan = Plan { replicas, view: self.view.number, requirement, asked, nodes };
+        let mut coordinated = Coordinated::new(client, request, plan, ctx.monotonic().0);
+        (coordinated.row, coordinated.written) = (row.clone(), cell.content);
+        let Some(ticket) = self.open(coordinated, ctx) else {
             ctx.send(client, Response::unknown(request.id, Cause::Overloaded));
             return;
         };
-        if let Some(at) = self.pending.arm() {
-            ctx.set_timer_at(at, RingTimer::TimeOut);
-        }
         self.send_writes(ticket, request.key, &row, &replicas, (asked, &nodes), ctx);
     }
 

@@ -146,6 +146,29 @@ impl RingNode {
         }
     }
 
+    /// The transaction that a replica answers, if it still waits for that, and the replica's place. Refused by a
+    /// later ballot it is tried again.
+    fn answer_to<P: RingHost>(
+        &mut self,
+        (ticket, phase): (Ticket, Phase),
+        from: NodeId,
+        (ballot, promised): (u64, u64),
+        ctx: &mut Context<P>,
+    ) -> Option<(&mut Transaction, usize)> {
+        let node = self.member(from)?;
+        let is_meant =
+            |transaction: &&mut Transaction| (transaction.phase, transaction.ballot) == (phase, ballot);
+        self.transactions.get_mut(ticket).filter(is_meant)?;
+        if promised != ballot {
+            self.try_later(ticket, promised, ctx);
+            return None;
+        }
+        let transaction = self.transactions.get_mut(ticket)?;
+        let mut unanswered = bits(transaction.asked & !transaction.answered);
+        let place = unanswered.find(|place| transaction.nodes[*place] == node)?;
+        Some((transaction, place))
+    }
+
     pub fn on_promise<P: RingHost>(
         &mut self,
         from: NodeId,
@@ -154,19 +177,8 @@ impl RingNode {
         (row, is_committed): (&Row, bool),
         ctx: &mut Context<P>,
     ) {
-        let ((ballot, promised), node) = (ballots, self.member(from));
-        let Some(transaction) = self.transactions.get_mut(ticket) else {
-            return;
-        };
-        if transaction.phase != Phase::Preparing || transaction.ballot != ballot {
-            return;
-        }
-        if promised != ballot {
-            self.try_later(ticket, promised, ctx);
-            return;
-        }
-        let place = bits(transaction.asked).find(|place| Some(transaction.nodes[*place]) == node);
-        let Some(place) = place.filter(|place| transaction.answered >> place & 1 == 0) else {
+        let Some((transaction, place)) = self.answer_to((ticket, Phase::Preparing), from, ballots, ctx)
+        else {
             return;
         };
         transaction.answered |= 1 << place;
@@ -246,21 +258,10 @@ impl RingNode {
         &mut self,
         from: NodeId,
         ticket: Ticket,
-        (ballot, promised): (u64, u64),
+        ballots: (u64, u64),
         ctx: &mut Context<P>,
     ) {
-        let node = self.member(from);
-        let Some(transaction) = self.transactions.get_mut(ticket) else {
-            return;
-        };
-        if transaction.phase != Phase::Proposing || transaction.ballot != ballot {
-            return;
-        }
-        if promised != ballot {
-            self.try_later(ticket, promised, ctx);
-            return;
-        }
-        let Some(place) = bits(transaction.asked).find(|place| Some(transaction.nodes[*place]) == node)
+        let Some((transaction, place)) = self.answer_to((ticket, Phase::Proposing), from, ballots, ctx)
         else {
             return;
         };
