@@ -1,6 +1,6 @@
 //! The scenario file: what a run starts from.
 //!
-//! [`schema`] is the format, with `sql_schema` and `ring_schema` for the clusters, [`fault`] what can be done to a run, [`limits`]
+//! [`schema`] is the format, with `sql_schema`, `ring_schema` and `membership_schema` for the clusters, [`fault`] what can be done to a run, [`limits`]
 //! every bound. [`parse::parse`] reads a file and [`validate`] checks it; what is wrong
 //! is an [`error::ScenarioError`]. [`names`] says what the nodes are called that
 //! faults name, and [`presets`] holds the scenarios that come with the program.
@@ -11,6 +11,7 @@ pub mod fault;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod json_schema;
 pub mod limits;
+mod membership_schema;
 mod moved;
 pub mod names;
 pub mod parse;

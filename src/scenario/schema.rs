@@ -4,6 +4,7 @@
 //! that is left out is as if its default stood there.
 
 use super::fault::ScheduledFault;
+pub use super::membership_schema::*;
 use super::names::{Seat, zone_of};
 pub use super::ring_schema::*;
 pub use super::sql_schema::*;
