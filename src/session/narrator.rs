@@ -29,6 +29,8 @@ pub struct Narrator {
     believed_dead_by: Vec<u16>,
     /// By node: when a suspicion of it was told last.
     suspicion_told: Vec<Option<SimTime>>,
+    /// By node: when it was told last that it had delivered what it had kept.
+    hand_off_told: Vec<Option<SimTime>>,
     /// When trees that differ or tombstones that are dropped were told last.
     healing_told: Option<SimTime>,
     /// When writes that wait for a flush were told last, and that they go on.
@@ -44,6 +46,7 @@ impl Narrator {
         Narrator {
             believed_dead_by: vec![0; nodes],
             suspicion_told: vec![None; nodes],
+            hand_off_told: vec![None; nodes],
             healing_told: None,
             stall_told: None,
             going_on_told: None,
@@ -151,6 +154,7 @@ impl Narrator {
             | RingEvent::Received { .. }
             | RingEvent::HandsOver { .. }
             | RingEvent::MoveOver { .. } => Some(tell_move(run, event)),
+            RingEvent::HandedOff { node, .. } if was_told(&mut self.hand_off_told[node.index()], at) => None,
             RingEvent::HandedOff { node, peer } => {
                 let (node, peer) = (name(run, *node), name(run, *peer));
                 Some((
