@@ -32,6 +32,7 @@ mod rows;
 mod runs;
 mod scenario_errors;
 mod schema_change;
+mod service;
 mod session;
 mod small_ring;
 mod small_world;
