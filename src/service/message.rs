@@ -95,6 +95,11 @@ pub enum LogRefusal {
     NotLeader { hint: Option<NodeId> },
     /// What was asked for is not kept any more; what is begins here.
     Gone { first: u64 },
+    /// What was asked for comes after the end: a crash has lost what was there, as a majority had it in
+    /// memory only.
+    NeverWritten { end: u64 },
+    /// An idempotent producer's batch is not the one that comes next, nor one of those that came last.
+    OutOfSequence,
     /// Too much waits.
     Overloaded,
 }
@@ -161,12 +166,8 @@ pub enum ServiceTimer {
     },
     /// Requests have run out of time.
     TimeOut,
-    /// Broker: time to look at elections and heartbeats of all partitions.
+    /// Broker: time to look at elections, heartbeats and waiting fetches of all partitions.
     Tick,
-    /// Broker: a fetch has waited long enough.
-    FetchWait {
-        ticket: Ticket,
-    },
     /// Worker.
     MemberHeartbeat,
     Flush,
@@ -183,14 +184,17 @@ pub enum ServiceTimer {
 /// What comes back when something is done.
 #[derive(Clone, Copy, Debug)]
 pub enum ServiceToken {
-    /// Broker: what a partition appended is on disk up to this index.
+    /// Broker: what a partition had appended is on disk up to this index; valid if its end was not cut off
+    /// again since.
     Synced {
         partition: u16,
         index: u64,
+        cuts: u32,
     },
-    /// Broker: its term and vote are on disk.
+    /// Broker: term and vote are on disk as they were written the `number`-th time.
     Voted {
         partition: u16,
+        number: u32,
     },
     /// Worker: a chunk of a partition has been processed.
     Processed {
