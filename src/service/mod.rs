@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Read in this order: [`view`] (what happens), [`tables`] (what is stored of it), [`settings`], [`message`];
-//! then the roles along the path: [`event_log`], [`worker`], [`object_store`], [`reader`].
+//! then the roles along the path: [`collector`], [`broker`] and its [`event_log`], [`worker`], [`object_store`].
 
 pub mod broker;
 pub mod collector;

@@ -11,6 +11,7 @@ mod engine_network;
 mod engine_power;
 mod engine_queue;
 mod engine_random;
+mod event_log;
 mod failure_detection;
 mod gossip;
 mod json_schema;

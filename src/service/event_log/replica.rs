@@ -275,7 +275,7 @@ impl Replica {
         self.leader.filter(|_| known).map(|place| self.nodes[usize::from(place)])
     }
 
-    pub(super) fn log(&self) -> &Log {
+    pub(super) fn log_settings(&self) -> &Log {
         &self.settings.log
     }
 
@@ -302,7 +302,7 @@ impl Replica {
             self.synced = self.entries.end();
             self.committed = self.entries.first();
         } else if !ctx.is_first_start() {
-            let patience = SimDuration(self.log().election_timeout.0 * FORCED_AFTER);
+            let patience = SimDuration(self.log_settings().election_timeout.0 * FORCED_AFTER);
             self.forced_at = Some(now + patience);
         }
         self.put_off(ctx);
@@ -313,7 +313,7 @@ impl Replica {
 
     /// It stands if it hears of no leader for one to two election time-outs.
     fn put_off<P: ServiceHost>(&mut self, ctx: &mut Context<P>) {
-        let wait = self.log().election_timeout.scaled(1.0 + ctx.random().unit());
+        let wait = self.log_settings().election_timeout.scaled(1.0 + ctx.random().unit());
         self.stands_at = ctx.monotonic() + wait;
     }
 
@@ -343,14 +343,14 @@ impl Replica {
 
     /// Whether a majority, itself included, has answered within an election time-out.
     fn is_followed(&self, now: SimTime) -> bool {
-        let timeout = self.log().election_timeout;
+        let timeout = self.log_settings().election_timeout;
         let heard = self.others().filter(|place| now.since(self.peers[*place].heard) < timeout);
         heard.count() + 1 >= self.majority()
     }
 
     /// Drops what is too old or too much, as far as it is committed.
     fn retain<P: ServiceHost>(&mut self, ctx: &mut Context<P>) {
-        let (age, views) = (self.log().retention, self.log().retention_views);
+        let (age, views) = (self.log_settings().retention, self.log_settings().retention_views);
         let now = ctx.monotonic();
         let end_offset = self.entries.end_offset();
         let first = self.entries.first();
@@ -546,7 +546,7 @@ impl Replica {
         assert!(!self.leads(), "partition {}: two lead in term {}", self.partition, self.term);
         self.role = Role::Follower;
         self.leader = Some(leader as u16);
-        self.faithful_until = ctx.monotonic() + self.log().election_timeout;
+        self.faithful_until = ctx.monotonic() + self.log_settings().election_timeout;
         self.put_off(ctx);
         if append.from >= self.entries.first()
             && self.entries.term_before(append.from) != Some(append.term_before)
@@ -633,7 +633,7 @@ impl Replica {
     /// Asks for all entries to be on disk, if they have to.
     fn sync<P: ServiceHost>(&mut self, ctx: &mut Context<P>) {
         let (index, cuts) = (self.entries.end(), self.cuts);
-        match self.log().sync {
+        match self.log_settings().sync {
             Sync::EveryBatch => {
                 ctx.disk_sync(ServiceToken::Synced { partition: self.partition, index, cuts });
             }
@@ -743,7 +743,7 @@ impl Replica {
 
     /// To those who were sent nothing for a while. What was lost on the way comes to light by them.
     fn send_heartbeats<P: ServiceHost>(&mut self, ctx: &mut Context<P>) {
-        let (now, every) = (ctx.monotonic(), self.log().heartbeat);
+        let (now, every) = (ctx.monotonic(), self.log_settings().heartbeat);
         for place in self.others() {
             if now.since(self.peers[place].sent) >= every {
                 self.send(place, None, ctx);
@@ -819,7 +819,7 @@ impl Replica {
         if self.place == 0 {
             return;
         }
-        let (now, timeout) = (ctx.monotonic(), self.log().election_timeout);
+        let (now, timeout) = (ctx.monotonic(), self.log_settings().election_timeout);
         let preferred = &self.peers[0];
         let keeps_up = now.since(preferred.heard) < timeout && preferred.matched >= self.committed;
         if !keeps_up {

@@ -168,7 +168,7 @@ impl Replica {
         if let Some(refusal) = refusal {
             return fetched(node, ticket, Err(refusal), ctx);
         }
-        let fetch = Fetch { node, ticket, offset, views_max, until: now + self.log().fetch_wait };
+        let fetch = Fetch { node, ticket, offset, views_max, until: now + self.log_settings().fetch_wait };
         if offset < committed {
             self.serve_fetch(&fetch, ctx);
         } else if self.serving.fetches.len() < FETCHES_WAITING_MAX {
