@@ -57,6 +57,10 @@ impl Broker {
 
     // What can be seen of it.
 
+    pub fn settings(&self) -> &ServiceSettings {
+        &self.settings
+    }
+
     /// Its place among the brokers.
     pub fn index(&self) -> usize {
         self.index

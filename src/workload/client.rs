@@ -520,7 +520,7 @@ impl Client {
         let is_sound = request.rows != MALFORMED_ROWS;
         if is_asked
             && is_sound
-            && request.id.number() % service.follow_every == 0
+            && request.id.number().is_multiple_of(service.follow_every)
             && self.followed < FOLLOWED_MAX
         {
             self.followed += 1;

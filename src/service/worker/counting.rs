@@ -169,7 +169,7 @@ impl Counts {
         row.total += more;
         row.pending += 1;
         row.last = offset + 1;
-        let is_followed = processing.tag_every > 0 && view.id.number() % processing.tag_every == 0;
+        let is_followed = processing.tag_every > 0 && view.id.number().is_multiple_of(processing.tag_every);
         if is_followed && row.followed.len() < FOLLOWED_MAX {
             row.followed.push((view.at, offset));
         }
