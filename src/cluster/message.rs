@@ -1,6 +1,6 @@
 //! The one enum of messages, and the other sums over all parts of a cluster.
 
-use crate::engine::{DiskImage, Message as EngineMessage, Output as EngineOutput, Transport};
+use crate::engine::{DiskImage, Message as EngineMessage, Output as EngineOutput, SimDuration, Transport};
 use crate::ring::message::{RingDisk, RingEvent, RingMessage, RingRecord, RingTimer, RingToken};
 use crate::ring::place::RingAdmin;
 use crate::service::event_log::record::{LogDisk, LogRecord};
@@ -101,6 +101,10 @@ pub enum Control {
     Ring(RingAdmin),
     Workers(WorkerControl),
     Readers(ReaderControl),
+    /// Workers and readers: rows get a field more, which readers know from then on.
+    AddField {
+        after: SimDuration,
+    },
     /// The coordinator of the group of workers deals all partitions out anew.
     Rebalance,
     /// Nothing: what was begun is not taken back.

@@ -70,9 +70,9 @@ impl Directory {
         }
     }
 
-    /// What all nodes of a role are told, and when it is lifted.
-    fn told(&self, role: &str, begin: Control, lift: Control) -> FaultKind<Control> {
-        let told = self.seats.iter().enumerate().filter(|(_, seat)| seat.role() == role);
+    /// What all nodes of some roles are told, and when it is lifted.
+    fn told(&self, roles: &[&str], begin: Control, lift: Control) -> FaultKind<Control> {
+        let told = self.seats.iter().enumerate().filter(|(_, seat)| roles.contains(&seat.role()));
         let nodes = NodeSet::new(self.seats.len(), told.map(|(at, _)| NodeId(at as u16)));
         FaultKind::Control { nodes, begin, lift }
     }
@@ -152,15 +152,19 @@ impl Directory {
             },
             FaultSpec::CountingBug { device } => {
                 let begin = Control::Workers(WorkerControl::BugBegins { device: *device });
-                self.told(WORKER, begin, Control::Workers(WorkerControl::BugEnds))
+                self.told(&[WORKER], begin, Control::Workers(WorkerControl::BugEnds))
             }
             FaultSpec::Recount {} => {
-                self.told(WORKER, Control::Workers(WorkerControl::Recount), Control::Nothing)
+                self.told(&[WORKER], Control::Workers(WorkerControl::Recount), Control::Nothing)
             }
-            FaultSpec::Rebalance {} => self.told(BROKER, Control::Rebalance, Control::Nothing),
+            FaultSpec::Rebalance {} => self.told(&[BROKER], Control::Rebalance, Control::Nothing),
+            FaultSpec::AddField { readers_after_ms } => {
+                let after = SimDuration::from_ms_f64(*readers_after_ms);
+                self.told(&[WORKER, READER], Control::AddField { after }, Control::Nothing)
+            }
             FaultSpec::Rename { channel } => {
                 let begin = Control::Readers(ReaderControl::Rename { channel: *channel });
-                self.told(READER, begin, Control::Nothing)
+                self.told(&[READER], begin, Control::Nothing)
             }
             FaultSpec::Join { node } => self.ring_admin(node, RingAdmin::Join),
             FaultSpec::Leave { node } => self.ring_admin(node, RingAdmin::Leave),

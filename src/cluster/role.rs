@@ -11,8 +11,8 @@ use crate::service::broker::Broker;
 use crate::service::collector::Collector;
 use crate::service::event_log::record::LogDisk;
 use crate::service::object_store::ObjectStore;
-use crate::service::reader::Reader;
-use crate::service::worker::Worker;
+use crate::service::reader::{Reader, ReaderControl};
+use crate::service::worker::{Worker, WorkerControl};
 use crate::sql::backup_store::BackupStore;
 use crate::sql::config_service::ConfigService;
 use crate::sql::message::SqlMessage;
@@ -176,6 +176,7 @@ impl Process for Role {
             (Role::Worker(worker), Message::Response(response)) => worker.on_response(&response, ctx),
             (Role::Reader(reader), Message::Request(request)) => reader.on_request(from, request, ctx),
             (Role::Reader(reader), Message::Response(response)) => reader.on_response(&response, ctx),
+            (Role::Reader(reader), Message::Service(message)) => reader.on_message(&message, ctx),
             (Role::Reader(reader), Message::Selected(selected)) => reader.on_selected(&selected, ctx),
             (Role::ObjectStore(store), Message::Service(message)) => store.on_message(from, message, ctx),
             (Role::Config(config), Message::Sql(message)) => config.on_message(from, message, ctx),
@@ -250,6 +251,12 @@ impl Process for Role {
             (Role::Ring(node), Control::Ring(admin)) => node.on_admin(admin, ctx),
             (Role::Worker(worker), Control::Workers(control)) => worker.on_control(control, ctx),
             (Role::Reader(reader), Control::Readers(control)) => reader.on_control(control, ctx),
+            (Role::Worker(worker), Control::AddField { .. }) => {
+                worker.on_control(WorkerControl::AddField, ctx);
+            }
+            (Role::Reader(reader), Control::AddField { after }) => {
+                reader.on_control(ReaderControl::AddField { after }, ctx);
+            }
             (Role::Broker(broker), Control::Rebalance) => broker.rebalance(),
             _ => {}
         }

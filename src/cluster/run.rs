@@ -22,6 +22,7 @@ use crate::ring::view::View;
 use crate::scenario::fault::FaultSpec;
 use crate::scenario::schema::{ClusterSection, GossipPeers, Scenario, VersionsMode};
 use crate::service::broker::BrokerRole;
+use crate::service::object_store::ObjectStore;
 use crate::service::view::DEVICES;
 use crate::service::worker::counting::raw_views;
 use crate::sql::config_service::ConfigService;
@@ -507,14 +508,28 @@ impl ClusterRun {
         let (tables, sizes) = (&service.tables, &service.tables.sizes);
         let rows = self.counting_rows();
         let value = |key: KeyId| rows(key).0;
+        let store = self.object_store();
+        let cold = |key: KeyId| store.map_or(0, |store| store.cold(key).count());
         Some(views.compare(self.world.now(), |video, window| {
             if sizes.raw_slots > 0 {
                 let slots = (0..sizes.raw_slots).map(|slot| value(tables.raw(video, window, slot)));
                 slots.take_while(|value| *value > 0).map(|value| raw_views(value, None)).sum()
             } else {
-                (0..sizes.sub_counts).map(|sub| Tally(value(tables.count(video, window, sub))).count()).sum()
+                let rows = (0..sizes.sub_counts).map(|sub| tables.count(video, window, sub));
+                let count = |key: KeyId| match Tally(value(key)) {
+                    tally if tally.is_archived() => tally.count() + cold(key),
+                    tally => tally.count(),
+                };
+                rows.map(count).sum()
             }
         }))
+    }
+
+    fn object_store(&self) -> Option<&ObjectStore> {
+        self.world.node_ids().find_map(|node| match self.world.process(node) {
+            Role::ObjectStore(store) => Some(store.as_ref()),
+            _ => None,
+        })
     }
 
     /// What the database of a service has in a row, and its bytes: that of the primary, or of all replicas merged.
@@ -566,11 +581,7 @@ impl ClusterRun {
                 }
             }
         }
-        let stores = self.world.node_ids().filter_map(|node| match self.world.process(node) {
-            Role::ObjectStore(store) => store.views_by_device(),
-            _ => None,
-        });
-        stored.by_device = stored.by_device.or(stores.last());
+        stored.by_device = stored.by_device.or_else(|| self.object_store()?.views_by_device());
         stored
     }
 

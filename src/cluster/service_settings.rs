@@ -108,6 +108,7 @@ pub(super) fn service_settings(
             dead_letters: service.workers.dead_letters,
             writes_tops: counts.ranks > 0,
             tag_every: u64::from(service.follow_every),
+            hot_windows: service.workers.hot_windows,
         },
         reading: Reading {
             cache_entries: service.readers.cache_entries as usize,
@@ -115,6 +116,7 @@ pub(super) fn service_settings(
             range_windows: service.readers.range_windows,
             top_videos: service.readers.top_videos as u16,
             joins: is_normalized,
+            is_tolerant: service.readers.tolerant,
             service: service.readers.service.clone(),
             timeout: ms(service.readers.timeout_ms),
         },

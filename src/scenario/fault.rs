@@ -173,6 +173,12 @@ pub enum FaultSpec {
     Recount {},
     /// All partitions of the log are dealt out to workers anew.
     Rebalance {},
+    /// Workers write rows with a field more; readers learn of it later, one after the other.
+    AddField {
+        /// How much later the first reader gets its new version. Default: 10,000.
+        #[serde(default = "default_readers_after")]
+        readers_after_ms: f64,
+    },
     /// A channel gets another name.
     Rename {
         /// From 0; there are as many as a twentieth of the videos.
@@ -243,6 +249,7 @@ impl FaultSpec {
             FaultSpec::CountingBug { device } => format!("counting bug: device {device} left out"),
             FaultSpec::Recount {} => "recount from stored views".to_string(),
             FaultSpec::Rebalance {} => "partitions dealt out anew".to_string(),
+            FaultSpec::AddField { .. } => "rows get a field more".to_string(),
             FaultSpec::Rename { channel } => format!("channel {channel} renamed"),
             FaultSpec::Join { node } => format!("{node} joins"),
             FaultSpec::Leave { node } => format!("{node} leaves"),
@@ -274,6 +281,7 @@ impl FaultSpec {
             FaultSpec::CountingBug { .. } => "counting_bug",
             FaultSpec::Recount {} => "recount",
             FaultSpec::Rebalance {} => "rebalance",
+            FaultSpec::AddField { .. } => "add_field",
             FaultSpec::Rename { .. } => "rename",
             FaultSpec::Join { .. } => "join",
             FaultSpec::Leave { .. } => "leave",
@@ -320,6 +328,7 @@ impl FaultSpec {
             | FaultSpec::CountingBug { .. }
             | FaultSpec::Recount {}
             | FaultSpec::Rebalance {}
+            | FaultSpec::AddField { .. }
             | FaultSpec::Rename { .. }
             | FaultSpec::Join { .. }
             | FaultSpec::Leave { .. }
@@ -330,6 +339,10 @@ impl FaultSpec {
 
 fn numbered(node: &str) -> u16 {
     ring_node_number(node).and_then(|number| u16::try_from(number).ok()).unwrap_or(0)
+}
+
+fn default_readers_after() -> f64 {
+    10_000.0
 }
 
 fn way(from: &Selector, to: &Selector) -> String {

@@ -60,6 +60,7 @@ pub const PRESETS: &[Preset] = &[
     preset!("stream-or-batch"),
     preset!("a-page-and-a-rename"),
     preset!("poison"),
+    preset!("add-a-field"),
 ];
 
 /// The preset with this name.

@@ -240,6 +240,9 @@ pub struct WorkersSection {
     pub flush_ms: f64,
     /// How often offsets and state are put aside.
     pub checkpoint_ms: f64,
+    /// Windows older than so many go from the database to the object store, once they are closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hot_windows: Option<u32>,
     /// Views that one fetch takes at most.
     pub fetch_views: u32,
     /// Views by which duplicates are recognised, for each partition; 0: they are counted.
@@ -280,6 +283,7 @@ impl Default for WorkersSection {
             aggregate: true,
             flush_ms: 1_000.0,
             checkpoint_ms: 2_000.0,
+            hot_windows: None,
             fetch_views: 2_000,
             deduplicate_views: 0,
             enrichment: None,
@@ -327,6 +331,8 @@ pub struct ReadersSection {
     pub range_windows: u32,
     /// Videos that a top asks for, 1 to 100.
     pub top_videos: u32,
+    /// Whether a reader passes over fields of rows that it does not know, as they come with a newer version.
+    pub tolerant: bool,
     /// A reader no longer waits for the database after this.
     pub timeout_ms: f64,
     /// What each runs on.
@@ -343,6 +349,7 @@ impl Default for ReadersSection {
             cache_ttl_ms: 1_000.0,
             range_windows: 12,
             top_videos: 10,
+            tolerant: true,
             timeout_ms: 800.0,
             machine: MachineSection::default(),
             service: lognormal(0.04, 0.3),

@@ -166,6 +166,10 @@ pub enum ServiceTimer {
     },
     /// Requests have run out of time.
     TimeOut,
+    /// Worker: those to the object store, those to the queue of dead letters, and those to the database.
+    ObjectTimeOut,
+    DeadLetterTimeOut,
+    DatabaseTimeOut,
     /// Broker: time to look at elections, heartbeats and waiting fetches of all partitions.
     Tick,
     /// Worker.
@@ -173,6 +177,8 @@ pub enum ServiceTimer {
     Flush,
     Checkpoint,
     Job,
+    /// Reader: a new version of it is out.
+    Deploy,
     /// Worker, collector: what was put off is tried again.
     Retry,
     /// Object store: a request is done.

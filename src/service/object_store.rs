@@ -1,4 +1,4 @@
-//! Object store: checkpoints, and views in segments.
+//! Object store: checkpoints, views in segments, and the counts of old windows (cold storage).
 //!
 //! Models: a managed store such as S3: durable, strongly consistent, a first byte that takes tens of
 //! milliseconds and a bandwidth for each request, any number of them at once. Objects are put whole. A
@@ -12,7 +12,9 @@ use super::message::{ServiceHost, ServiceMessage, ServiceTimer};
 use super::settings::ServiceSettings;
 use super::view::{DEVICES, VIEW_BYTES, View};
 use super::worker::checkpoint::Checkpoint;
-use crate::engine::{Context, NodeId, PendingTable, SimDuration, SimTime, Stream};
+use crate::engine::{Context, NodeId, PagedVec, PendingTable, SimDuration, SimTime, Stream};
+use crate::workload::operation::KeyId;
+use crate::workload::tally::Tally;
 use std::rc::Rc;
 
 /// What is put.
@@ -25,6 +27,8 @@ pub enum Object {
     },
     /// Views from an offset on.
     Segment(Segment),
+    /// Counts of closed windows: row and tally.
+    Cold(Rc<[(KeyId, Tally)]>),
 }
 
 /// Views of a partition that follow each other.
@@ -44,12 +48,15 @@ pub enum ObjectName {
     Segment { partition: u16, offset: u64 },
     /// All segments of a partition with views of a stretch of time.
     Segments { partition: u16, from: SimTime, to: SimTime },
+    /// The counts of so many rows, as far as they are there.
+    Cold { first: KeyId, rows: u16 },
 }
 
 impl Object {
     pub fn bytes(&self) -> u32 {
         match self {
             Object::Checkpoint { state, .. } => state.bytes(),
+            Object::Cold(rows) => 12 * rows.len() as u32,
             Object::Segment(segment) => VIEW_BYTES * segment.views.len() as u32,
         }
     }
@@ -91,6 +98,8 @@ struct Kept {
 pub struct ObjectStore {
     settings: Rc<ServiceSettings>,
     kept: Vec<Kept>,
+    /// By row: the greatest tally that was put; zero: none.
+    cold: PagedVec<u64>,
     waiting: PendingTable<Waiting>,
 }
 
@@ -100,6 +109,7 @@ impl ObjectStore {
         ObjectStore {
             settings,
             kept: vec![Kept::default(); partitions],
+            cold: PagedVec::default(),
             waiting: PendingTable::new(REQUEST_MAX, REQUESTS_MAX),
         }
     }
@@ -108,6 +118,11 @@ impl ObjectStore {
     pub fn stored_bytes(&self) -> u64 {
         let segments = self.kept.iter().flat_map(|kept| &kept.segments);
         segments.map(|segment| u64::from(VIEW_BYTES) * segment.views.len() as u64).sum()
+    }
+
+    /// The count of a row in cold storage.
+    pub fn cold(&self, key: KeyId) -> Tally {
+        Tally(self.cold.get(key as usize).copied().unwrap_or(0))
     }
 
     /// Views by kind of device; none if there are none.
@@ -163,13 +178,29 @@ impl ObjectStore {
                 }
                 true
             }
+            Object::Cold(rows) => {
+                for (key, tally) in rows.iter() {
+                    self.cold.extend_to(*key as usize + 1, 0);
+                    if let Some(kept) = self.cold.get_mut(*key as usize) {
+                        *kept = (*kept).max(tally.0);
+                    }
+                }
+                true
+            }
         }
     }
 
     fn get(&mut self, name: ObjectName) -> Vec<Object> {
+        if let ObjectName::Cold { first, rows } = name {
+            let rows = (first..first + u32::from(rows)).map(|key| (key, self.cold(key)));
+            return vec![Object::Cold(rows.filter(|(_, tally)| tally.count() > 0).collect())];
+        }
         let (ObjectName::Checkpoint { partition, .. }
         | ObjectName::Segment { partition, .. }
-        | ObjectName::Segments { partition, .. }) = name;
+        | ObjectName::Segments { partition, .. }) = name
+        else {
+            return Vec::new();
+        };
         let Some(kept) = self.kept.get_mut(usize::from(partition)) else { return Vec::new() };
         let segment = |segment: &Segment| Object::Segment(segment.clone());
         match name {
@@ -187,6 +218,7 @@ impl ObjectStore {
             ObjectName::Segments { from, to, .. } => {
                 kept.segments.iter().filter(|segment| segment.has_time(from, to)).map(segment).collect()
             }
+            ObjectName::Cold { .. } => Vec::new(),
         }
     }
 

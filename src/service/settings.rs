@@ -151,6 +151,8 @@ pub struct Processing {
     pub writes_tops: bool,
     /// Every so many views of a viewer is followed to where it can be read.
     pub tag_every: u64,
+    /// Windows older than so many go from the database to the object store; none: all stay.
+    pub hot_windows: Option<u32>,
 }
 
 /// The read service.
@@ -162,6 +164,8 @@ pub struct Reading {
     pub top_videos: u16,
     /// Whether pages are joined when they are read, or were put together when they were written.
     pub joins: bool,
+    /// Whether a reader takes rows with a field that it does not know.
+    pub is_tolerant: bool,
     pub service: Distribution,
     pub timeout: SimDuration,
 }

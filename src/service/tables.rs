@@ -115,6 +115,11 @@ impl Tables {
         self.raw + (video * self.sizes.windows + window) * self.sizes.raw_slots + slot
     }
 
+    /// Whether a row is a tally.
+    pub fn is_count(&self, key: KeyId) -> bool {
+        key < self.raw
+    }
+
     /// Whether a row has views.
     pub fn is_raw(&self, key: KeyId) -> bool {
         (self.raw..self.videos).contains(&key)

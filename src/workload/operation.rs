@@ -296,10 +296,12 @@ pub enum Cause {
     BallotLost,
     /// As many siblings as a row takes are there already.
     TooManySiblings,
+    /// A row has a field that its table, or whoever reads it, does not know.
+    UnknownField,
 }
 
 impl Cause {
-    pub const ALL: [Cause; 19] = [
+    pub const ALL: [Cause; 20] = [
         Cause::TimedOut,
         Cause::Overloaded,
         Cause::ClientBusy,
@@ -319,6 +321,7 @@ impl Cause {
         Cause::ConditionFailed,
         Cause::BallotLost,
         Cause::TooManySiblings,
+        Cause::UnknownField,
     ];
 
     /// In words, as reports show it.
@@ -343,6 +346,7 @@ impl Cause {
             Cause::ConditionFailed => "refused: the row had changed",
             Cause::BallotLost => "a later ballot won",
             Cause::TooManySiblings => "refused: too many siblings",
+            Cause::UnknownField => "a field was not known there",
         }
     }
 }

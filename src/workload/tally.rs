@@ -12,7 +12,14 @@ const COUNT_BITS: u32 = 30;
 /// Highest offset and count that a row takes.
 pub const LAST_MAX: u64 = (1 << LAST_BITS) - 1;
 pub const COUNT_MAX: u64 = (1 << COUNT_BITS) - 1;
-pub const CODE_MAX: u64 = (1 << (64 - LAST_BITS - COUNT_BITS)) - 1;
+pub const CODE_MAX: u64 = (1 << CODE_BITS) - 1;
+
+/// Of the version of the code: rows that it writes have a field more.
+const FIELD: u64 = 1 << (CODE_BITS - 1);
+const CODE_BITS: u32 = 64 - LAST_BITS - COUNT_BITS;
+
+/// Of a row whose count is in cold storage: a version above all others.
+const ARCHIVED: u64 = CODE_MAX;
 
 /// A count with its provenance, as a row has it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -29,6 +36,26 @@ impl Tally {
     /// Version of the code that counted.
     pub fn code(self) -> u64 {
         self.0 >> (LAST_BITS + COUNT_BITS)
+    }
+
+    /// The version of the code that writes a field more.
+    pub fn with_field(code: u64) -> u64 {
+        code | FIELD
+    }
+
+    /// Whether the row has a field more than rows had at first.
+    pub fn has_field(self) -> bool {
+        self.code() & FIELD != 0 && !self.is_archived()
+    }
+
+    /// What stays of a row whose count is in cold storage.
+    pub fn archived() -> Tally {
+        Tally::new(ARCHIVED, 0, 0)
+    }
+
+    /// Whether the count is in cold storage; what the row itself counts came later.
+    pub fn is_archived(self) -> bool {
+        self.code() == ARCHIVED
     }
 
     pub fn count(self) -> u64 {

@@ -409,6 +409,7 @@ impl Choice {
         };
         ServiceSettings {
             tables: Tables::new(sizes),
+            metadata_tables: Tables::new(sizes),
             nodes: Nodes {
                 collectors: (0..self.collectors).map(|number| self.collector(number)).collect(),
                 brokers: (0..self.brokers).map(|number| self.broker(number)).collect(),
@@ -463,6 +464,7 @@ impl Choice {
                 backoff_max: ms(1_000),
                 dead_letters: true,
                 writes_tops: false,
+                hot_windows: None,
                 tag_every: 100,
             },
             reading: Reading {
@@ -470,6 +472,7 @@ impl Choice {
                 cache_ttl: ms(0),
                 range_windows: 1,
                 top_videos: 1,
+                is_tolerant: true,
                 joins: false,
                 service: Distribution::constant_ms(0.01),
                 timeout: ms(1_000),

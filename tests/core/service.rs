@@ -338,3 +338,48 @@ fn jobs_cost_less_time_of_machines_and_more_delay() {
     assert!(jobs.worker_hours < 0.5 * stream.worker_hours, "{} {}", jobs.worker_hours, stream.worker_hours);
     assert!(jobs.stored_after_ms.p50 > stream.stored_after_ms.p50.map(|ms| ms * 3.0), "{jobs:?}");
 }
+
+#[test]
+fn a_field_more_fails_strict_readers_and_waits_for_the_schema_in_sql() {
+    let add = json!({"at_ms": 5_000, "do": {"add_field": {"readers_after_ms": 4_000}}});
+    let failed = |kind: &str, service: Value, more: Vec<Value>| {
+        let faults: Vec<Value> = more.into_iter().chain([add.clone()]).collect();
+        let mut whole = small(service, silent_at_the_end(faults, 16_000));
+        let service = whole["clusters"][0]["sharded_sql"]["service"].clone();
+        whole["clusters"] = json!([{kind: {"service": service}}]);
+        let session = run(scenario(&whole));
+        let causes = session.clusters()[0].summary(session.now()).causes;
+        let unknown = causes.iter().find(|(cause, _)| cause.contains("field"));
+        (unknown.map_or(0, |(_, count)| *count), of(&session))
+    };
+    let strict = || json!({"readers": {"tolerant": false}});
+    let (refused, report) = failed("gossip_ring", strict(), Vec::new());
+    assert!(refused > 100, "readers of the version before fail: {refused}");
+    assert_eq!((report.views.missing, report.views.counted_twice), (0, 0));
+    let (refused, _) = failed("gossip_ring", json!({}), Vec::new());
+    assert_eq!(refused, 0, "tolerant readers pass over it");
+    // No table has the field: workers are refused, and views wait.
+    let (_, without) = failed("sharded_sql", json!({}), Vec::new());
+    assert!(without.views.missing > 3_000 && without.row_write_retries > 0, "{without:?}");
+    let change = |shard: u32| json!({"at_ms": 6_000, "do": {"schema_change": {"shard": shard}}});
+    let (_, with) = failed("sharded_sql", json!({}), vec![change(1), change(2)]);
+    assert_eq!(
+        (with.views.missing, with.views.counted_twice),
+        (0, 0),
+        "the schema changes, and all is written: {with:?}"
+    );
+}
+
+#[test]
+fn old_windows_go_to_cold_storage_and_count_there() {
+    let service = |hot: Value| json!({"model": "normalized", "workers": {"lateness_ms": 1_000, "hot_windows": hot}, "readers": {"range_windows": 8, "cache_entries": 0}});
+    let with = of(&run(scenario(&small(service(json!(2)), silent_at_the_end(Vec::new(), 15_000)))));
+    let without = run(scenario(&small(service(Value::Null), silent_at_the_end(Vec::new(), 15_000))));
+    assert_eq!((with.views.missing, with.views.counted_twice), (0, 0), "{with:?}");
+    let hot_only = of(&without);
+    assert!(with.database_mb < 0.6 * hot_only.database_mb, "{} {}", with.database_mb, hot_only.database_mb);
+    // Readers answer the same, later where they have to ask the object store.
+    let session = run(scenario(&small(service(json!(2)), silent_at_the_end(Vec::new(), 15_000))));
+    let p50 = |session: &Session| session.clusters()[0].summary(session.now()).read.p50_ms;
+    assert!(p50(&session) > p50(&without) + 10.0, "{} {}", p50(&session), p50(&without));
+}

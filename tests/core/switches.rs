@@ -235,7 +235,10 @@ fn every_path_exists_in_the_format() {
 #[test]
 fn every_default_is_the_formats() {
     let all = switches();
-    for switch in &all {
+    // The SQL cluster of this scenario has one, so that there are switches for it.
+    for switch in
+        all.iter().filter(|switch| named(switch) != "sharded_sql service (Counting service in front)")
+    {
         let scenario = with_shown(switch, &all, &plain());
         let found = value(switch, text(switch, "path"), &scenario);
         match switch.get("default") {
@@ -252,6 +255,8 @@ fn everything_that_a_switch_writes_can_be_run_and_is_known_again() {
     let mut default =
         serde_json::to_value(presets::default().scenario().expect("valid")).expect("serialises");
     default["clusters"][0]["sharded_sql"]["service"] = json!({});
+    // A row for each view of ten thousand videos would be too many.
+    default["workload"]["keys"] = json!(500);
     let default = full(&default);
     for switch in &all {
         let scenario = with_shown(switch, &all, default.as_ref().expect("valid"));

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use crate::checkout;
 
 /// Role name and the module whose doc is its model card.
-const CARDS: [(&str, &str); 7] = [
+const CARDS: [(&str, &str); 12] = [
     ("client", "src/workload/client.rs"),
     ("query-proxy", "src/sql/query_proxy/mod.rs"),
     ("config", "src/sql/config_service/mod.rs"),
@@ -18,6 +18,11 @@ const CARDS: [(&str, &str); 7] = [
     ("shard-proxy", "src/sql/shard_proxy/mod.rs"),
     ("mysql", "src/sql/mysql/mod.rs"),
     ("ring-node", "src/ring/ring_node/mod.rs"),
+    ("collector", "src/service/collector.rs"),
+    ("broker", "src/service/event_log/mod.rs"),
+    ("worker", "src/service/worker/mod.rs"),
+    ("reader", "src/service/reader/mod.rs"),
+    ("object-store", "src/service/object_store.rs"),
 ];
 
 /// Writes one file for each role into a folder.

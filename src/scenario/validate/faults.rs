@@ -76,6 +76,10 @@ fn fault(known: &Known, path: &str, fault: &FaultSpec) -> Checked {
             whole(&at("device"), u32::from(*device), 0, DEVICES as u32 - 1)
         }
         FaultSpec::Recount {} | FaultSpec::Rebalance {} => known.check_service(path),
+        FaultSpec::AddField { readers_after_ms } => {
+            known.check_service(path)?;
+            between(&at("readers_after_ms"), *readers_after_ms, 0.0, SPAN_MS_MAX)
+        }
         FaultSpec::Rename { channel } => {
             known.check_service(path)?;
             whole(&at("channel"), *channel, 0, KEYS_MAX)

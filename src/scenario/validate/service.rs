@@ -116,6 +116,9 @@ fn workers(path: &str, workers: &WorkersSection, prices: &PriceSheet) -> Checked
     for (field, ms) in [("flush_ms", workers.flush_ms), ("checkpoint_ms", workers.checkpoint_ms)] {
         interval(&at(field), ms)?;
     }
+    if let Some(windows) = workers.hot_windows {
+        whole(&at("hot_windows"), windows, 1, RANGE_WINDOWS_MAX)?;
+    }
     whole(&at("fetch_views"), workers.fetch_views, 1, BATCH_VIEWS_MAX)?;
     whole(&at("deduplicate_views"), workers.deduplicate_views, 0, HELD_MAX)?;
     if let Some(enrichment) = &workers.enrichment {
@@ -184,6 +187,13 @@ fn modes(path: &str, service: &ServiceSection, cluster: &ClusterSection) -> Chec
                 "is normalized, and a ring joins nothing; use denormalized, or a SQL cluster",
             );
         }
+    }
+    if service.workers.hot_windows.is_some() && (service.store == StoreMode::Events || cluster.has_counters())
+    {
+        return wrong(
+            "workers.hot_windows",
+            "moves counts to cold storage, and the rows are views or counters; leave it out",
+        );
     }
     if service.store == StoreMode::Events && service.collectors.sub_counts > 1 {
         return wrong(

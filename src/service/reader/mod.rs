@@ -9,21 +9,26 @@
 //! - *Denormalized*: the most watched videos have rows of their own for each partition of the log, which are read
 //!   and merged; a page is two queries, as a video's row has its channel's name in it.
 //!
+//! Where old windows are in cold storage, a range that goes back so far asks the object store as well.
 //! Answers are remembered for a time. Where each view is stored, they are counted when they are read.
 //!
 //! A channel is renamed by the first reader, on behalf of an operator: in one row, or in the row of each of its
 //! videos, until all are written.
 //!
+//! Rows can get a field more while readers are still of the version before: a tolerant reader passes over
+//! what it does not know, a strict one fails, until the next version is out.
+//!
 //! Simplified: a name is a number that goes up when it is changed; caches are not told of changes.
 
 mod renaming;
 
-use super::message::{ServiceEvent, ServiceHost, ServiceTimer};
+use super::message::{ServiceEvent, ServiceHost, ServiceMessage, ServiceTimer};
+use super::object_store::{Object, ObjectName};
 use super::settings::{ServiceSettings, Stored};
 use super::worker::counting::{ranked, raw_views};
 use crate::engine::lru::LruList;
 use crate::engine::table::Table;
-use crate::engine::{Context, NodeId, SimDuration, SimTime, Stream};
+use crate::engine::{Context, NodeId, PendingTable, SimDuration, SimTime, Stream};
 use crate::workload::client::followed;
 use crate::workload::operation::{
     Cause, KeyId, OperationId, OperationKind, Outcome, Request, Response, Selected, SelectedRow, ServedBy,
@@ -51,6 +56,8 @@ const RANK_BYTES: u32 = 48;
 pub enum ReaderControl {
     /// A channel gets another name.
     Rename { channel: u32 },
+    /// Rows get a field more; readers learn of it one after the other, from then on.
+    AddField { after: SimDuration },
 }
 
 /// A viewer's question, while the database is asked.
@@ -61,6 +68,8 @@ struct Query {
     /// Parts that are not answered.
     left: u32,
     rows: Vec<SelectedRow>,
+    /// Counts from cold storage.
+    cold: Vec<(KeyId, Tally)>,
     /// The name of the channel, of a page.
     name: u64,
     failure: Option<Outcome>,
@@ -82,6 +91,8 @@ enum Part {
     Title(u64),
     /// A row that is written because a channel is renamed.
     Rename(KeyId),
+    /// Counts of old windows, from the object store.
+    Cold(u64),
 }
 
 /// An answer that is remembered.
@@ -99,6 +110,8 @@ pub struct Reader {
     index: usize,
     next_number: u64,
     open: Table<Open>,
+    /// Requests to the object store, by the numbers of what is open.
+    cold: PendingTable<u64>,
     timer_set: bool,
     queries: Table<Query>,
     avoided: Option<(NodeId, SimTime)>,
@@ -107,6 +120,8 @@ pub struct Reader {
     hits: u64,
     misses: u64,
     renaming: Renaming,
+    /// Whether its version knows of the field that rows have got.
+    knows_field: bool,
 }
 
 impl Reader {
@@ -117,6 +132,7 @@ impl Reader {
             index,
             next_number: 1,
             open: Table::default(),
+            cold: PendingTable::new(settings.reading.timeout, QUERIES_MAX),
             timer_set: false,
             queries: Table::default(),
             avoided: None,
@@ -125,6 +141,7 @@ impl Reader {
             hits: 0,
             misses: 0,
             renaming: Renaming::default(),
+            knows_field: false,
             settings,
         }
     }
@@ -141,6 +158,7 @@ impl Reader {
 
     pub fn on_start<P: ServiceHost>(&mut self, ctx: &mut Context<P>) {
         self.next_number = (u64::from(ctx.incarnation()) << 28) + 1;
+        self.cold.restarted(ctx.incarnation());
     }
 
     /// Core time for a question.
@@ -165,7 +183,8 @@ impl Reader {
             ctx.send(viewer, Response::failed(request.id, Cause::Overloaded));
             return;
         }
-        let query = Query { viewer, request, left: 0, rows: Vec::new(), name: 0, failure: None };
+        let query =
+            Query { viewer, request, left: 0, rows: Vec::new(), cold: Vec::new(), name: 0, failure: None };
         let number = self.next_number;
         self.queries.entry(number, || query);
         match request.kind {
@@ -202,7 +221,43 @@ impl Reader {
         } else {
             let rows = ((last - first + 1) * sizes.sub_counts) as u16;
             self.select(Part::Rows(number), tables.count(request.key, first, 0), rows, ctx);
+            if let Some(hot) = settings.processing.hot_windows
+                && first + hot < last
+            {
+                let rows = ((last - hot - first) * sizes.sub_counts) as u16;
+                let name = ObjectName::Cold { first: tables.count(request.key, first, 0), rows };
+                self.ask_for_cold(number, name, ctx);
+            }
         }
+    }
+
+    /// Old windows may be in the object store.
+    fn ask_for_cold<P: ServiceHost>(&mut self, number: u64, name: ObjectName, ctx: &mut Context<P>) {
+        let until = ctx.monotonic() + self.settings.reading.timeout;
+        let part = Part::Cold(number);
+        // Its number comes back as a part of the ticket would; requests of a reader have one table.
+        let Ok(ticket) = self.cold.insert(ctx.monotonic(), self.next_number) else { return };
+        self.open.entry(self.next_number, || Open { part, until, endpoint: 0 });
+        self.next_number += 1;
+        if let Some(query) = self.queries.get_mut(number) {
+            query.left += 1;
+        }
+        ctx.send(self.settings.nodes.object_store, ServiceMessage::Get { ticket, name });
+        self.arm(ctx);
+    }
+
+    /// The object store has answered.
+    pub fn on_message<P: ServiceHost>(&mut self, message: &ServiceMessage, ctx: &mut Context<P>) {
+        let ServiceMessage::Got { ticket, objects } = message else { return };
+        let Some(open) = self.cold.remove(*ticket).and_then(|number| self.open.remove(number)) else {
+            return;
+        };
+        if let (Part::Cold(number), Some(Object::Cold(rows))) = (open.part, objects.first())
+            && let Some(query) = self.queries.get_mut(number)
+        {
+            query.cold.extend_from_slice(rows);
+        }
+        self.part_done(open, &Response::ok(OperationId::default(), Versioned::default(), 0), &[], ctx);
     }
 
     fn ask_for_top<P: ServiceHost>(&mut self, number: u64, id: OperationId, ctx: &mut Context<P>) {
@@ -297,13 +352,18 @@ impl Reader {
                     let nodes = &self.settings.nodes;
                     let is_metadata = matches!(open.part, Part::Name(_) | Part::Title(_) | Part::Rename(_));
                     let endpoints = if is_metadata { &nodes.metadata } else { &nodes.database };
-                    self.avoided = Some((endpoints[open.endpoint], now + AVOID_FOR));
+                    if matches!(open.part, Part::Cold(_)) {
+                        while self.cold.pop_expired(now).is_some() {}
+                    } else {
+                        self.avoided = Some((endpoints[open.endpoint], now + AVOID_FOR));
+                    }
                     let response = Response::unknown(OperationId::default(), Cause::TimedOut);
                     self.part_done(open, &response, &[], ctx);
                 }
                 self.arm(ctx);
             }
             ServiceTimer::Retry => self.go_on_renaming(ctx),
+            ServiceTimer::Deploy => self.knows_field = true,
             _ => {}
         }
     }
@@ -317,7 +377,7 @@ impl Reader {
     ) {
         let number = match open.part {
             Part::Rename(key) => return self.renamed(key, response.outcome.is_ok(), ctx),
-            Part::Rows(number) | Part::Name(number) | Part::Title(number) => number,
+            Part::Rows(number) | Part::Name(number) | Part::Title(number) | Part::Cold(number) => number,
         };
         let Some(query) = self.queries.get_mut(number) else { return };
         query.left -= 1;
@@ -332,9 +392,19 @@ impl Reader {
             return;
         }
         let Some(query) = self.queries.remove(number) else { return };
-        let Query { viewer, request, rows, name, failure, .. } = query;
+        let Query { viewer, request, mut rows, cold, name, failure, .. } = query;
         if let Some(outcome) = failure {
             ctx.send(viewer, Response { outcome, ..Response::failed(request.id, Cause::TimedOut) });
+            return;
+        }
+        // A row whose count has gone there says so.
+        for row in rows.iter_mut().filter(|row| Tally(row.value).is_archived()) {
+            if let Some((_, tally)) = cold.iter().find(|(key, _)| *key == row.key) {
+                row.value = tally.plus(Tally::new(0, Tally(row.value).count(), 0)).0;
+            }
+        }
+        if self.cannot_read(&rows) {
+            ctx.send(viewer, Response::failed(request.id, Cause::UnknownField));
             return;
         }
         let rows: Rc<[SelectedRow]> = rows.into();
@@ -369,6 +439,13 @@ impl Reader {
             }
         };
         ctx.send(viewer, Response { served_by, ..Response::ok(request.id, result, bytes) });
+    }
+
+    /// Whether a row has a field that this version does not know, and does not pass over.
+    fn cannot_read(&self, rows: &[SelectedRow]) -> bool {
+        let tables = &self.settings.tables;
+        let is_new = |row: &SelectedRow| tables.is_count(row.key) && Tally(row.value).has_field();
+        !self.settings.reading.is_tolerant && !self.knows_field && rows.iter().any(is_new)
     }
 
     fn views(&self, rows: &[SelectedRow]) -> u64 {

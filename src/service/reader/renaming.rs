@@ -11,6 +11,8 @@ use std::rc::Rc;
 const TOGETHER: usize = 4;
 /// What failed is tried again after this.
 const AGAIN: SimDuration = SimDuration::from_ms(100);
+/// Readers get a new version one after the other.
+const DEPLOYS_APART: SimDuration = SimDuration::from_ms(1_000);
 /// Bytes of a video's row, or a channel's.
 const ROW_BYTES: u32 = 300;
 
@@ -33,7 +35,14 @@ impl Renaming {
 
 impl Reader {
     pub fn on_control<P: ServiceHost>(&mut self, control: ReaderControl, ctx: &mut Context<P>) {
-        let ReaderControl::Rename { channel } = control;
+        let channel = match control {
+            ReaderControl::Rename { channel } => channel,
+            ReaderControl::AddField { after } => {
+                let turn = SimDuration(DEPLOYS_APART.0 * self.index as u64);
+                ctx.set_timer(after + turn, ServiceTimer::Deploy);
+                return;
+            }
+        };
         // One of them does it for all.
         if self.index > 0 {
             return;

@@ -57,11 +57,22 @@ pub struct Row {
     pub is_queued: bool,
     /// Views that are followed and not stored yet: when they happened, and their offsets.
     pub followed: Vec<(SimTime, u64)>,
+    /// Its count is in cold storage, and the row is to say so.
+    pub is_cold: bool,
 }
 
 impl Row {
     fn new(kind: RowKind) -> Row {
-        Row { kind, total: 0, pending: 0, last: 0, is_writing: false, is_queued: false, followed: Vec::new() }
+        Row {
+            kind,
+            total: 0,
+            pending: 0,
+            last: 0,
+            is_writing: false,
+            is_queued: false,
+            followed: Vec::new(),
+            is_cold: false,
+        }
     }
 }
 
@@ -189,6 +200,7 @@ impl Counts {
             .iter()
             .filter(|(_, row)| row.pending == 0 && !row.is_writing && !row.is_queued)
             .filter(|(key, row)| match row.kind {
+                RowKind::Count if self.settings.processing.hot_windows.is_some() => row.is_cold,
                 RowKind::Raw => !self.is_shared_slot(*key as KeyId),
                 RowKind::Count => {
                     let (_, window, _) = self.settings.tables.of_count(*key as KeyId);
@@ -244,11 +256,36 @@ impl Counts {
         }
     }
 
+    /// Rows of windows that are closed and old, whose counts are stored: they can go to cold storage.
+    pub fn to_archive(&self, now: SimTime, most: usize) -> Vec<(KeyId, Tally)> {
+        let settings = &self.settings;
+        let Some(hot) = settings.processing.hot_windows else { return Vec::new() };
+        let newest = settings.tables.sizes.window_of(now);
+        let old = self.rows.iter().filter(|(key, row)| {
+            let is_stored = row.pending == 0 && !row.is_writing && !row.is_queued && !row.is_cold;
+            is_stored && row.kind == RowKind::Count && row.total > 0 && {
+                let (_, window, _) = settings.tables.of_count(*key as KeyId);
+                window + hot < newest && self.is_closed(window)
+            }
+        });
+        old.take(most).map(|(key, row)| (*key as KeyId, Tally::new(self.code, row.total, row.last))).collect()
+    }
+
+    /// Counts are in cold storage: their rows are to say so.
+    pub fn archived(&mut self, rows: &[(KeyId, Tally)]) {
+        for (key, _) in rows {
+            if let Some(row) = self.rows.get_mut(u64::from(*key)) {
+                (row.is_cold, row.pending) = (true, row.pending + 1);
+            }
+        }
+    }
+
     /// What a write of a row says, and how much of what is pending it covers.
     pub fn to_write(&self, key: KeyId) -> Option<(u64, u64)> {
         let row = self.rows.get(u64::from(key)).filter(|row| row.pending > 0)?;
         let is_exact = self.settings.processing.delivery == Delivery::EffectivelyOnce;
         Some(match row.kind {
+            RowKind::Count if row.is_cold => (Tally::archived().0, row.pending),
             RowKind::Count if is_exact => (Tally::new(self.code, row.total, row.last).0, row.pending),
             RowKind::Count => (Tally::new(self.code, row.pending, row.last).0, row.pending),
             RowKind::Raw | RowKind::Top => (row.total, row.pending),

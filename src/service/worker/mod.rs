@@ -39,6 +39,7 @@ use super::settings::{ServiceSettings, Trigger};
 use crate::engine::table::Table;
 use crate::engine::{Context, PendingTable, SimDuration, SimTime, Stream, Ticket};
 use crate::workload::operation::Response;
+use crate::workload::tally::Tally;
 use membership::Membership;
 use partition::{DeadLetters, Part};
 use putting_aside::Asked;
@@ -67,6 +68,8 @@ pub enum WorkerControl {
     BugEnds,
     /// All is counted again, from the views in the object store.
     Recount,
+    /// A version of the code goes out whose rows have a field more.
+    AddField,
 }
 
 /// One worker.
@@ -87,6 +90,8 @@ pub struct Worker {
     working_since: Option<SimTime>,
     worked: SimDuration,
     counted: u64,
+    /// When what was put off is tried again.
+    retries_at: Option<SimTime>,
 }
 
 impl Worker {
@@ -104,6 +109,7 @@ impl Worker {
             working_since: None,
             worked: SimDuration::ZERO,
             counted: 0,
+            retries_at: None,
             settings,
             index,
         }
@@ -211,10 +217,17 @@ impl Worker {
                 ctx.set_timer(self.settings.processing.checkpoint_every, ServiceTimer::Checkpoint);
             }
             ServiceTimer::Job => self.begin_job(ctx),
-            ServiceTimer::TimeOut => self.time_out(ctx),
+            ServiceTimer::TimeOut => self.fetches_timed_out(ctx),
+            ServiceTimer::ObjectTimeOut => self.objects_timed_out(ctx),
+            ServiceTimer::DeadLetterTimeOut => self.dead_letters_timed_out(ctx),
+            ServiceTimer::DatabaseTimeOut => self.writes_timed_out(ctx),
             ServiceTimer::Retry => {
+                self.retries_at = None;
                 self.write(ctx);
                 self.fetch_all(ctx);
+                if let Some(wait) = self.store.blocked_for(ctx.monotonic()) {
+                    self.retry_after(wait, ctx);
+                }
             }
             _ => {}
         }
@@ -236,6 +249,19 @@ impl Worker {
             WorkerControl::BugBegins { device } => self.deploy(Some(device)),
             WorkerControl::BugEnds => self.deploy(None),
             WorkerControl::Recount => self.recount(ctx),
+            WorkerControl::AddField => {
+                self.code = Tally::with_field(self.code);
+                self.deploy(self.leaves_out_device);
+            }
+        }
+    }
+
+    /// What was put off is tried again after a while, or sooner if that is due.
+    fn retry_after<P: ServiceHost>(&mut self, wait: SimDuration, ctx: &mut Context<P>) {
+        let at = ctx.monotonic() + wait;
+        if self.retries_at.is_none_or(|due| at < due) {
+            self.retries_at = Some(at);
+            ctx.set_timer_at(at, ServiceTimer::Retry);
         }
     }
 
@@ -258,30 +284,28 @@ impl Worker {
         ANSWER_SERVICE
     }
 
-    fn time_out<P: ServiceHost>(&mut self, ctx: &mut Context<P>) {
-        let now = ctx.monotonic();
+    fn fetches_timed_out<P: ServiceHost>(&mut self, ctx: &mut Context<P>) {
         self.fetches.timer_fired();
-        while let Some((partition, generation)) = self.fetches.pop_expired(now) {
+        while let Some((partition, generation)) = self.fetches.pop_expired(ctx.monotonic()) {
             self.fetch_failed(partition, generation, LogRefusal::NotLeader { hint: None }, ctx);
         }
-        self.objects.timer_fired();
-        while let Some(asked) = self.objects.pop_expired(now) {
-            self.object_failed(&asked, ctx);
-        }
-        self.dead_letters.timer_fired();
-        while let Some(dead) = self.dead_letters.pop_expired(now) {
-            self.send_dead_letters(dead, ctx);
-        }
-        self.writes_timed_out(ctx);
-        self.arm(ctx);
+        rearm(&mut self.fetches, ServiceTimer::TimeOut, ctx);
     }
 
-    /// Sets the timers of what waits.
-    fn arm<P: ServiceHost>(&mut self, ctx: &mut Context<P>) {
-        let due = [self.fetches.arm(), self.objects.arm(), self.dead_letters.arm(), self.store.arm()];
-        for at in due.into_iter().flatten() {
-            ctx.set_timer_at(at, ServiceTimer::TimeOut);
+    fn objects_timed_out<P: ServiceHost>(&mut self, ctx: &mut Context<P>) {
+        self.objects.timer_fired();
+        while let Some(asked) = self.objects.pop_expired(ctx.monotonic()) {
+            self.object_failed(&asked, ctx);
         }
+        rearm(&mut self.objects, ServiceTimer::ObjectTimeOut, ctx);
+    }
+
+    fn dead_letters_timed_out<P: ServiceHost>(&mut self, ctx: &mut Context<P>) {
+        self.dead_letters.timer_fired();
+        while let Some(dead) = self.dead_letters.pop_expired(ctx.monotonic()) {
+            self.send_dead_letters(dead, ctx);
+        }
+        rearm(&mut self.dead_letters, ServiceTimer::DeadLetterTimeOut, ctx);
     }
 
     // Jobs.
@@ -338,15 +362,20 @@ fn next_multiple(now: SimTime, every: SimDuration) -> SimTime {
     SimTime((now.0 / every.0 + 1) * every.0)
 }
 
-/// A ticket for what waits; none if too much does.
+/// A ticket for what waits; none if too much does. `timer` says that its time is over.
 fn ticket_of<T, P: ServiceHost>(
     table: &mut PendingTable<T>,
     entry: T,
+    timer: ServiceTimer,
     ctx: &mut Context<P>,
 ) -> Option<Ticket> {
     let ticket = table.insert(ctx.monotonic(), entry).ok()?;
-    if let Some(at) = table.arm() {
-        ctx.set_timer_at(at, ServiceTimer::TimeOut);
-    }
+    rearm(table, timer, ctx);
     Some(ticket)
+}
+
+fn rearm<T, P: ServiceHost>(table: &mut PendingTable<T>, timer: ServiceTimer, ctx: &mut Context<P>) {
+    if let Some(at) = table.arm() {
+        ctx.set_timer_at(at, timer);
+    }
 }

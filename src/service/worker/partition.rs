@@ -57,6 +57,8 @@ pub(super) struct Part {
     /// Offset of the last checkpoint that was taken.
     pub put_aside: u64,
     pub is_putting_aside: bool,
+    /// Counts of old windows are on their way to cold storage.
+    pub is_archiving: bool,
     /// Something has changed since the last checkpoint was begun.
     pub is_changed: bool,
     /// Views counted and not yet in the object store, from this offset on.
@@ -86,6 +88,7 @@ impl Part {
             counts: Counts::new(settings, partition),
             put_aside: 0,
             is_putting_aside: false,
+            is_archiving: false,
             is_changed: false,
             raw_base: 0,
             raw: Vec::new(),
@@ -148,7 +151,9 @@ impl Worker {
         }
         let generation = part.generation;
         let (to, offset) = (settings.nodes.brokers[part.leader], part.next);
-        if let Some(ticket) = ticket_of(&mut self.fetches, (partition, generation), ctx) {
+        if let Some(ticket) =
+            ticket_of(&mut self.fetches, (partition, generation), ServiceTimer::TimeOut, ctx)
+        {
             part.stage = Stage::Fetching;
             let views_max = settings.processing.fetch_views;
             ctx.send(to, ServiceMessage::Fetch { ticket, partition, offset, views_max });
@@ -174,11 +179,9 @@ impl Worker {
         let views = views_from(&fetched.batches, part.next);
         if views.is_empty() {
             part.has_caught_up = is_job && part.next >= job_end;
-            if part.has_caught_up {
-                self.look_at_job(ctx);
-            } else {
-                self.fetch(partition, ctx);
-            }
+            self.recount_if_wanted(partition, ctx);
+            self.fetch(partition, ctx);
+            self.look_at_job(ctx);
             self.let_go(ctx);
         } else if part.is_leaving {
             self.let_go(ctx);
@@ -341,7 +344,8 @@ impl Worker {
             }
             LogRefusal::OutOfSequence | LogRefusal::Overloaded => {}
         }
-        ctx.set_timer(AGAIN, ServiceTimer::Retry);
+        self.retry_after(AGAIN, ctx);
+        self.recount_if_wanted(partition, ctx);
         self.let_go(ctx);
     }
 
@@ -353,7 +357,7 @@ impl Worker {
         let batch = Rc::new(Batch { producer: 0, sequence: 0, views });
         let to = brokers[dead.broker];
         let dead = DeadLetters { broker: (dead.broker + 1) % brokers.len(), ..dead };
-        if let Some(ticket) = ticket_of(&mut self.dead_letters, dead, ctx) {
+        if let Some(ticket) = ticket_of(&mut self.dead_letters, dead, ServiceTimer::DeadLetterTimeOut, ctx) {
             let partition = self.settings.log.partitions;
             ctx.send(to, ServiceMessage::Produce { ticket, partition, batch, acks: Acks::All });
         }

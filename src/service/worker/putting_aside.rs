@@ -11,7 +11,12 @@ use crate::service::message::{ServiceEvent, ServiceHost, ServiceMessage, Service
 use crate::service::object_store::{Object, ObjectName, Segment};
 use crate::service::settings::{Delivery, Stored};
 use crate::service::worker::checkpoint::Checkpoint;
+use crate::workload::operation::KeyId;
+use crate::workload::tally::Tally;
 use std::rc::Rc;
+
+/// Rows that go to cold storage at a time.
+const ARCHIVED_TOGETHER: usize = 1_024;
 
 /// A request to the object store.
 #[derive(Clone)]
@@ -37,6 +42,10 @@ enum What {
         offset: u64,
     },
     Segment,
+    /// Counts of old windows.
+    Cold {
+        rows: Rc<[(KeyId, Tally)]>,
+    },
 }
 
 impl Worker {
@@ -47,7 +56,7 @@ impl Worker {
         ctx: &mut Context<P>,
     ) {
         let to = self.settings.nodes.object_store;
-        if let Some(ticket) = ticket_of(&mut self.objects, asked, ctx) {
+        if let Some(ticket) = ticket_of(&mut self.objects, asked, ServiceTimer::ObjectTimeOut, ctx) {
             ctx.send(to, message(ticket));
         }
     }
@@ -146,6 +155,8 @@ impl Worker {
                 part.is_putting_aside = false;
                 part.put_aside = offset;
                 part.counts.forget_closed();
+                self.archive(partition, ctx);
+                let Some(part) = self.part(partition, generation) else { return };
                 let is_over = part.is_leaving && part.is_quiet() && offset == part.next && !part.is_changed;
                 if is_over {
                     self.drop_part(partition, ctx);
@@ -160,8 +171,28 @@ impl Worker {
                 part.put_aside = offset;
                 self.look_up(partition, ctx);
             }
+            What::Cold { rows } => {
+                part.is_archiving = false;
+                part.counts.archived(&rows);
+            }
             What::Resume | What::Segment => {}
         }
+    }
+
+    /// Counts of old windows go to cold storage, then their rows say so.
+    fn archive<P: ServiceHost>(&mut self, partition: u16, ctx: &mut Context<P>) {
+        let now = ctx.monotonic();
+        let Some(part) = self.parts.get_mut(u64::from(partition)).filter(|part| !part.is_archiving) else {
+            return;
+        };
+        let rows: Rc<[(KeyId, Tally)]> = part.counts.to_archive(now, ARCHIVED_TOGETHER).into();
+        if rows.is_empty() || part.is_leaving {
+            return;
+        }
+        part.is_archiving = true;
+        let asked =
+            Asked { partition, generation: part.generation, what: What::Cold { rows: Rc::clone(&rows) } };
+        self.ask(asked, |ticket| ServiceMessage::Put { ticket, object: Object::Cold(rows) }, ctx);
     }
 
     pub(super) fn on_got<P: ServiceHost>(
@@ -220,9 +251,10 @@ impl Worker {
                 self.let_go(ctx);
             }
             What::Commit { .. } => self.commit_before(partition, ctx),
+            What::Cold { .. } => part.is_archiving = false,
             What::Segment => {
                 part.stage = Stage::Idle;
-                ctx.set_timer(AGAIN, ServiceTimer::Retry);
+                self.retry_after(AGAIN, ctx);
             }
         }
     }
@@ -253,7 +285,8 @@ impl Worker {
         let Some(part) = self.parts.get_mut(u64::from(partition)).filter(|part| part.recount_wanted) else {
             return;
         };
-        if !part.is_quiet() {
+        // What a fetch still brings belongs to what was counted before.
+        if !part.is_quiet() || part.stage == Stage::Fetching {
             return;
         }
         if !part.is_put_aside() {

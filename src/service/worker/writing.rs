@@ -102,12 +102,17 @@ impl Store {
         self.failures >= TROUBLE_AFTER
     }
 
+    /// How long the database is left alone yet.
+    pub fn blocked_for(&self, now: SimTime) -> Option<SimDuration> {
+        (now < self.blocked_until).then(|| self.blocked_until.since(now))
+    }
+
     pub fn looks_up(&self) -> bool {
         self.remembered.is_some()
     }
 
     /// When the oldest request is given up, if no timer is set for it.
-    pub fn arm(&mut self) -> Option<SimTime> {
+    fn arm(&mut self) -> Option<SimTime> {
         let first = self.open.first_key().filter(|_| !self.timer_set)?;
         self.timer_set = true;
         self.open.get(first).map(|open| open.until)
@@ -132,7 +137,7 @@ impl Store {
         self.next_number += 1;
         ctx.send(endpoints[endpoint], Request { value, ..Request::point(id, kind, key, bytes) });
         if let Some(at) = self.arm() {
-            ctx.set_timer_at(at, ServiceTimer::TimeOut);
+            ctx.set_timer_at(at, ServiceTimer::DatabaseTimeOut);
         }
     }
 }
@@ -209,6 +214,7 @@ impl Worker {
             row.is_writing = true;
             let is_added = processing.delivery != Delivery::EffectivelyOnce;
             let (kind, bytes) = match row.kind {
+                RowKind::Count if row.is_cold => (OperationKind::Raise, 0),
                 RowKind::Count if is_added => (OperationKind::Add, ROW_BYTES),
                 RowKind::Count => (OperationKind::Raise, ROW_BYTES),
                 RowKind::Raw => (OperationKind::Raise, VIEW_BYTES * covered as u32),
@@ -295,6 +301,9 @@ impl Worker {
             self.store.avoided = Some((open.endpoint, now + AVOID_FOR));
             self.ended(open, Outcome::TIMED_OUT, ctx);
         }
+        if let Some(at) = self.store.arm() {
+            ctx.set_timer_at(at, ServiceTimer::DatabaseTimeOut);
+        }
     }
 
     fn ended<P: ServiceHost>(&mut self, open: Open, outcome: Outcome, ctx: &mut Context<P>) {
@@ -378,7 +387,7 @@ impl Worker {
         // Between half of it and all of it, so that workers do not come back together.
         let wait = full.scaled(0.5 + 0.5 * ctx.random().unit());
         self.store.blocked_until = now + wait;
-        ctx.set_timer(wait, ServiceTimer::Retry);
+        self.retry_after(wait, ctx);
         if self.store.failures == TROUBLE_AFTER {
             ctx.output(ServiceEvent::StoreTrouble { node: ctx.id() });
         }

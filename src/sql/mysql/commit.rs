@@ -16,7 +16,7 @@ use crate::sql::binlog::{Change, Entry, Position};
 use crate::sql::event::{SqlEvent, SqlHost, SqlTimer, SqlToken};
 use crate::sql::record::{MySqlRecord, SqlRecord};
 use crate::sql::settings::{LogSync, Replication};
-use crate::workload::operation::{Cause, Cell, KeyId, OperationKind, Response, ServedBy, Versioned};
+use crate::workload::operation::{Cause, Cell, KeyId, OperationKind, Request, Response, ServedBy, Versioned};
 use crate::workload::tally::Tally;
 use std::collections::VecDeque;
 
@@ -79,6 +79,10 @@ impl MySql {
             self.refuse(&asked, cause, ctx);
             return;
         }
+        if self.lacks_field(&asked.request) {
+            self.refuse(&asked, Cause::UnknownField, ctx);
+            return;
+        }
         if ctx.disk_backlog() > UNSYNCED_RECORDS_MAX / 2 {
             self.refuse(&asked, Cause::Overloaded, ctx);
             return;
@@ -101,6 +105,12 @@ impl MySql {
                 Err(asked) => self.refuse(&asked, Cause::Overloaded, ctx),
             },
         }
+    }
+
+    /// Whether a row would have a field that its table gets with a schema change only.
+    fn lacks_field(&self, request: &Request) -> bool {
+        let is_tally = matches!(request.kind, OperationKind::Add | OperationKind::Raise);
+        is_tally && Tally(request.value).has_field() && self.schema() == 0
     }
 
     pub(super) fn lock_time_out<P: SqlHost>(&mut self, ctx: &mut Context<P>) {
