@@ -334,7 +334,16 @@ fn node_spec(
         zone: scenario.zone_of(section, seat),
         cores: if is_free { CORES_UNLIMITED } else { machine.cores },
         queue_limit: machine.queue_limit,
-        disk: DiskSpeed { read: disk.read.clone(), sync: disk.fsync.clone(), channels: disk.channels as u16 },
+        disk: DiskSpeed {
+            read: disk.read.clone(),
+            sync: disk.fsync.clone(),
+            channels: disk.channels as u16,
+            spacing: if !is_free && machine.provisioned_iops > 0.0 {
+                SimDuration((1e9 / machine.provisioned_iops + 0.5) as u64)
+            } else {
+                SimDuration::ZERO
+            },
+        },
         clock_offset_ns,
     }
 }

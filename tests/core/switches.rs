@@ -10,20 +10,23 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Fields that no switch changes, and why. A field stands for all that is in it.
-const EXCEPTIONS: [(&str, &str, &str); 5] = [
+const EXCEPTIONS: [(&str, &str, &str); 7] = [
     ("SqlSection", "placement", "a list of places, which is edited in the file"),
     ("RingSection", "placement", "a list of places, which is edited in the file"),
     ("SqlSection", "name", "names the cluster, does nothing"),
     ("RingSection", "name", "names the cluster, does nothing"),
+    ("SqlSection", "proxy_machine.provisioned_mb_per_s", "must be 0: nothing reads or writes in sequence"),
+    ("SqlSection", "mysql_machine.provisioned_mb_per_s", "must be 0: nothing reads or writes in sequence"),
     ("RingSection", "legs", "delays of single message legs, for comparison with published results only"),
 ];
 
 /// The sections whose fields must have switches: in the schema, the kind of cluster, the path to it.
-const SECTIONS: [(&str, &str, &str); 4] = [
+const SECTIONS: [(&str, &str, &str); 5] = [
     ("SqlSection", "sharded_sql", ""),
     ("RingSection", "gossip_ring", ""),
     ("WorkloadSection", "", "workload."),
     ("NetworkSection", "", "network."),
+    ("EffortSection", "", "effort."),
 ];
 
 fn switches() -> Vec<Value> {

@@ -84,7 +84,8 @@ pub(super) fn machine(path: &str, machine: &MachineSection, prices: &PriceSheet)
     }
     whole(&format!("{path}.cores"), machine.cores, 1, CORES_MAX)?;
     whole(&format!("{path}.queue_limit"), machine.queue_limit, 1, QUEUE_LIMIT_MAX)?;
-    between(&format!("{path}.storage_gb"), machine.storage_gb, 0.0, STORAGE_GB_MAX)
+    between(&format!("{path}.storage_gb"), machine.storage_gb, 0.0, STORAGE_GB_MAX)?;
+    super::money::provisioned(path, machine)
 }
 
 pub(super) fn disk(path: &str, disk: &DiskSection) -> Checked {

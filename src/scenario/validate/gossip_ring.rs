@@ -66,6 +66,7 @@ pub(super) fn check(path: &str, ring: &RingSection, prices: &PriceSheet) -> Chec
     between(&at("request_timeout_ms"), ring.request_timeout_ms, TIMEOUT_MS_MIN, SPAN_MS_MAX)?;
     whole(&at("in_flight_max"), ring.in_flight_max, 1, IN_FLIGHT_MAX)?;
     machine(&at("machine"), &ring.machine, prices)?;
+    super::money::throughput_of_ring(path, ring)?;
     disk(&at("disk"), &ring.disk)?;
     encryption(&at("encryption"), &ring.encryption)?;
     for (field, times) in [
