@@ -44,7 +44,7 @@ pub enum Incident {
 const KINDS: usize = 13;
 
 /// Their names in `static/effort.json`, in order.
-const NAMES: [&str; KINDS] = [
+pub const NAMES: [&str; KINDS] = [
     "machine_down",
     "disk_lost",
     "machine_slow",

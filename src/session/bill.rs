@@ -202,6 +202,12 @@ fn money(usd: f64) -> String {
     }
 }
 
+/// A price as one would type it.
+fn price_words(usd: f64) -> String {
+    let digits = format!("{usd:.5}");
+    digits.trim_end_matches('0').trim_end_matches('.').to_string()
+}
+
 fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| word.to_string()).collect()
 }
@@ -224,7 +230,7 @@ fn prices(session: &Session, run: &ClusterRun) -> Vec<PriceLine> {
                 let is_own = own.iter().any(|new| new.item == price.item);
                 lines.push(PriceLine {
                     item: price.item.clone(),
-                    usd: price.usd,
+                    usd: price_words(price.usd),
                     unit: price.unit.words().to_string(),
                     origin: match price.read_or_recalled {
                         _ if is_own => "set in the scenario",

@@ -321,7 +321,8 @@ pub struct BillTable {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PriceLine {
     pub item: String,
-    pub usd: f64,
+    /// No more digits than matter.
+    pub usd: String,
     pub unit: String,
     /// Whether it was read, recalled, computed or set.
     pub origin: String,
