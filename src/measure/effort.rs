@@ -13,8 +13,9 @@
 //!
 //! What came back by itself needs nobody: a machine whose fault the scenario ends, a failover that the cluster does.
 //! What was lifted by hand, or still lasts, does. Simplified: an hour is an hour, however rare the skill; the hours of
-//! unknown roles count as those of a technology of their own. Left out: the clients, the network's faults (somebody
-//! else mends them), on-call duty, the software's own development.
+//! unknown roles count as those of a technology of their own. Who looks after hardware of one's own is in its price.
+//! Left out: the clients, the network's faults (somebody else mends them), on-call duty, the software's own
+//! development.
 
 use crate::scenario::document::parse_tree;
 use crate::scenario::schema::EffortSection;

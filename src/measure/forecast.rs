@@ -12,8 +12,8 @@
 //! ```
 //!
 //! Left out: waiting (a machine that is half busy answers later, and time-outs and retries add load), shares that
-//! change with load (cache hits, group commit, batches), answers that get longer as more rows have been written, limits of connections and queues. Fsyncs are no part of a
-//! disk's share: what waits together shares one.
+//! change with load (cache hits, group commit, batches), answers that get longer as more rows have been written,
+//! limits of connections and queues. Fsyncs are no part of a disk's share: what waits together shares one.
 
 use super::cost::{CostKinds, RoleCost};
 use serde::Serialize;
