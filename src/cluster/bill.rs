@@ -16,16 +16,18 @@ impl ClusterRun {
         blueprint.tariff.place_of(role).expect("the tariff has the role of every node")
     }
 
-    fn backup_bytes_of(&self, node: NodeId) -> u64 {
+    /// Bytes that a store keeps which is paid by them.
+    fn stored_bytes_of(&self, node: NodeId) -> u64 {
         match self.world().process(node) {
             Role::BackupStore(store) => store.bytes(),
+            Role::ObjectStore(store) => store.stored_bytes(),
             _ => 0,
         }
     }
 
-    /// Bytes of all backups.
+    /// Bytes of all backups, and of all that an object store keeps.
     pub fn backup_bytes(&self) -> u64 {
-        self.world().node_ids().map(|node| self.backup_bytes_of(node)).sum()
+        self.world().node_ids().map(|node| self.stored_bytes_of(node)).sum()
     }
 
     /// What each role costs, of the whole run until now.
@@ -37,7 +39,7 @@ impl ClusterRun {
             let place = &mut used[self.role_of(node)];
             place.traffic.cross_zone += traffic.cross_zone;
             place.traffic.cross_region_out += traffic.cross_region_out;
-            place.backup_bytes += self.backup_bytes_of(node);
+            place.backup_bytes += self.stored_bytes_of(node);
         }
         tariff.split(now.0, &used)
     }

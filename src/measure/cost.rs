@@ -2,8 +2,8 @@
 //!
 //! Machines, storage and provisioned I/O cost by the hour whether or not they are used. Traffic between zones
 //! costs by the gigabyte at both ends, and traffic to another region where it leaves, as the price sheet
-//! says: each role pays for its own ends. Backups cost what the store holds now; of the run's few seconds,
-//! that is little. A month has the price sheet's number of hours.
+//! says: each role pays for its own ends. Backups and objects cost what their stores hold now; of the run's few
+//! seconds, that is little. A month has the price sheet's number of hours.
 //!
 //! ```text
 //! role x kind        compute  storage  provisioned I/O  backups  traffic
@@ -28,13 +28,14 @@ pub struct CostKinds {
     pub compute: f64,
     pub storage: f64,
     pub provisioned_io: f64,
+    /// And what an object store keeps.
     pub backups: f64,
     pub traffic: f64,
 }
 
 impl CostKinds {
     /// What the kinds are called, in the order of [`CostKinds::all`].
-    pub const WORDS: [&str; 5] = ["compute", "storage", "provisioned I/O", "backups", "traffic"];
+    pub const WORDS: [&str; 5] = ["compute", "storage", "provisioned I/O", "object storage", "traffic"];
 
     pub fn all(&self) -> [f64; 5] {
         [self.compute, self.storage, self.provisioned_io, self.backups, self.traffic]
@@ -77,7 +78,7 @@ pub struct Tariff {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RoleUse {
     pub traffic: NodeTraffic,
-    /// Bytes of backups that it keeps now.
+    /// Bytes of backups and objects that it keeps now.
     pub backup_bytes: u64,
 }
 

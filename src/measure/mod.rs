@@ -9,6 +9,7 @@ pub mod latency;
 pub mod prices;
 pub mod recorder;
 pub mod restores;
+pub mod service;
 pub mod summary;
 pub mod visibility;
 pub mod written;

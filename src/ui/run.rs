@@ -175,6 +175,8 @@ const NOTHING: SeriesPoint = SeriesPoint {
     stale_reads: 0.0,
     lost_writes: 0.0,
     lag_ms: f32::NAN,
+    log_lag: f32::NAN,
+    views_missing: f32::NAN,
     usd_per_hour: 0.0,
 };
 

@@ -26,6 +26,7 @@ pub(super) fn check(scenario: &Scenario, prices: &PriceSheet) -> Checked {
             ClusterSection::ShardedSql(sql) => sharded_sql::check(&path, sql, prices)?,
             ClusterSection::GossipRing(ring) => super::gossip_ring::check(&path, ring, prices)?,
         }
+        super::service::check(&path, scenario, cluster, prices)?;
         placement(&path, scenario, cluster)?;
         nodes += names::seats(cluster, &scenario.workload).len();
     }
@@ -76,7 +77,14 @@ pub(super) fn interval(field: &str, interval_ms: f64) -> Checked {
     between(field, interval_ms, INTERVAL_MS_MIN, INTERVAL_MS_MAX)
 }
 
+/// A machine whose disk does nothing in sequence.
 pub(super) fn machine(path: &str, machine: &MachineSection, prices: &PriceSheet) -> Checked {
+    storing_machine(path, machine, prices)?;
+    super::money::no_throughput(path, machine)
+}
+
+/// A machine that may have a log-structured store.
+pub(super) fn storing_machine(path: &str, machine: &MachineSection, prices: &PriceSheet) -> Checked {
     if prices.usd_per_hour(&machine.machine_type).is_none() {
         let possible = prices.machine_types().map(str::to_string).collect();
         let field = format!("{path}.machine_type");

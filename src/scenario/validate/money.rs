@@ -5,7 +5,7 @@ use super::range::{between, length};
 use crate::measure::prices::PriceSheet;
 use crate::scenario::error::ScenarioError;
 use crate::scenario::limits::*;
-use crate::scenario::schema::{EffortSection, MachineSection, RingSection, Scenario, SqlSection};
+use crate::scenario::schema::{EffortSection, MachineSection, RingSection, Scenario};
 
 /// The price sheet of a scenario, once its own prices are known to be right.
 pub(super) fn price_sheet(scenario: &Scenario) -> Result<PriceSheet, ScenarioError> {
@@ -69,13 +69,7 @@ pub(super) fn provisioned(path: &str, machine: &MachineSection) -> Checked {
     Ok(())
 }
 
-/// Nothing in a SQL cluster reads or writes in sequence: megabytes a second would be paid for and do nothing.
-pub(super) fn throughput_of_sql(path: &str, sql: &SqlSection) -> Checked {
-    no_throughput(&format!("{path}.proxy_machine"), &sql.proxy_machine)?;
-    no_throughput(&format!("{path}.mysql_machine"), &sql.mysql_machine)
-}
-
-/// The stores of a ring do, and no faster than their volume.
+/// The stores of a ring read and write in sequence, and no faster than their volume.
 pub(super) fn throughput_of_ring(path: &str, ring: &RingSection) -> Checked {
     let provisioned = ring.machine.provisioned_mb_per_s;
     match &ring.storage {
@@ -91,7 +85,8 @@ pub(super) fn throughput_of_ring(path: &str, ring: &RingSection) -> Checked {
     }
 }
 
-fn no_throughput(path: &str, machine: &MachineSection) -> Checked {
+/// Nothing else does: megabytes a second would be paid for and do nothing.
+pub(super) fn no_throughput(path: &str, machine: &MachineSection) -> Checked {
     match machine.provisioned_mb_per_s {
         0.0 => Ok(()),
         value => {

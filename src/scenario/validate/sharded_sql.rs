@@ -57,7 +57,6 @@ pub(super) fn check(path: &str, sql: &SqlSection, prices: &PriceSheet) -> Checke
     encryption(&at("encryption"), &sql.encryption)?;
     machine(&at("proxy_machine"), &sql.proxy_machine, prices)?;
     machine(&at("mysql_machine"), &sql.mysql_machine, prices)?;
-    super::money::throughput_of_sql(path, sql)?;
     disk(&at("disk"), &sql.disk)?;
     for (field, service) in [
         ("recovery.service", &sql.recovery.service),
