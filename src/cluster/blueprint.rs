@@ -1,7 +1,7 @@
 //! What does not change while a cluster runs.
 
 use super::resolve::Directory;
-use crate::measure::cost::FixedCost;
+use crate::measure::cost::Tariff;
 use crate::measure::prices::PriceSheet;
 use crate::ring::token_ring::TokenRing;
 use crate::scenario::names::Seat;
@@ -23,7 +23,7 @@ pub struct Blueprint {
     pub service: Option<Rc<ServiceSettings>>,
     pub traffic: Rc<Traffic>,
     pub prices: PriceSheet,
-    pub fixed_cost: FixedCost,
+    pub tariff: Tariff,
 }
 
 impl Blueprint {

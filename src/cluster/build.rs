@@ -381,7 +381,9 @@ fn client_settings(
 }
 
 fn node_spec(scenario: &Scenario, section: &ClusterSection, seat: Seat, clock_offset_ns: i64) -> NodeSpec {
-    let (machine, disk) = match machine_of(section, seat) {
+    let found = machine_of(section, seat);
+    let is_paid = found.is_some();
+    let (machine, disk) = match found {
         Some((machine, disk)) => (machine.clone(), disk.cloned().unwrap_or_default()),
         None => free_machine(section),
     };
@@ -390,7 +392,16 @@ fn node_spec(scenario: &Scenario, section: &ClusterSection, seat: Seat, clock_of
         zone: scenario.zone_of(section, seat),
         cores: machine.cores,
         queue_limit: machine.queue_limit,
-        disk: DiskSpeed { read: disk.read, sync: disk.fsync, channels: disk.channels as u16 },
+        disk: DiskSpeed {
+            read: disk.read,
+            sync: disk.fsync,
+            channels: disk.channels as u16,
+            spacing: if is_paid && machine.provisioned_iops > 0.0 {
+                SimDuration((1e9 / machine.provisioned_iops + 0.5) as u64)
+            } else {
+                SimDuration::ZERO
+            },
+        },
         clock_offset_ns,
     }
 }

@@ -3,10 +3,13 @@
 //! [`message`] and [`role`] are the sums over everything that a node can say and
 //! be; [`build`] makes a world of a scenario, [`resolve`] finds the nodes that a
 //! fault names, [`run`] is one cluster, made from its [`blueprint`], with what is
-//! counted of it; [`watcher`] listens to its nodes.
+//! counted of it; [`watcher`] listens to its nodes, [`incidents`] counts what needed hands, and [`bill`] says
+//! what it costs and would need.
 
+pub mod bill;
 pub mod blueprint;
 pub mod build;
+pub mod incidents;
 pub mod message;
 pub mod resolve;
 mod ring_membership;

@@ -10,7 +10,8 @@ use crate::check::history::Operation;
 use crate::check::views::Compared;
 use crate::engine::process::LOCAL_EPOCH_NS;
 use crate::engine::{FaultId, NodeId, PagedVec, SimDuration, SimTime, Touched, World};
-use crate::measure::cost::{FixedCost, PaidBytes};
+use crate::measure::cost::{PaidBytes, Tariff};
+use crate::measure::effort::{Incident, Incidents};
 use crate::measure::prices::PriceSheet;
 use crate::measure::recorder::{BucketLatency, Counts, Recorder, Rows, operation};
 use crate::measure::summary::Summary;
@@ -144,17 +145,10 @@ impl ClusterRun {
             service,
             traffic: Rc::clone(traffic),
             prices: prices.clone(),
-            fixed_cost: FixedCost::of(prices, std::iter::empty()),
+            tariff: Tariff::of(prices, std::iter::empty()),
         };
-        let machines: Vec<(&str, f64)> = blueprint
-            .directory
-            .seats
-            .iter()
-            .filter_map(|seat| blueprint.machine(*seat))
-            .map(|machine| (machine.machine_type.as_str(), machine.storage_gb))
-            .collect();
-        let fixed_cost = FixedCost::of(prices, machines.into_iter());
-        blueprint.fixed_cost = fixed_cost;
+        let seats = blueprint.directory.seats.iter();
+        blueprint.tariff = Tariff::of(prices, seats.map(|seat| (seat.role(), blueprint.machine(*seat))));
         let recorder = match &blueprint.service {
             Some(service) => Recorder::of_service(&service.tables.sizes),
             None => Recorder::new(traffic.keys.len(), rows(&blueprint)),
@@ -309,14 +303,16 @@ impl ClusterRun {
         self.compare_views();
         let compared = self.watcher.recorder.service.as_ref().map(|service| service.compared);
         self.look_at_overlay();
+        self.look_at_leader();
         self.judge_convictions();
         let mut counts = self.watcher.recorder.counts;
         counts.lost_writes += self.audited_lost;
         let since = counts.since(&self.counts_at_bucket);
         let bytes = PaidBytes::of(self.world.network().traffic());
-        let cost = self.watcher.blueprint.fixed_cost.over(
+        let cost = self.watcher.blueprint.tariff.over(
             self.bucket.0,
             bytes.since(self.bytes_at_bucket),
+            self.backup_bytes(),
             since.ok,
         );
         self.counts_at_bucket = counts;
@@ -380,10 +376,32 @@ impl ClusterRun {
         // All of it may be down.
         let count = count.max(1);
         if count != self.overlay_parts {
+            if count > self.overlay_parts {
+                self.watcher.incidents.count(Incident::OverlayBroken);
+            }
             self.overlay_parts = count;
             let now = self.world.now();
             self.watcher.tell(now, Notable::Overlay { parts: count, part_of: Rc::new(part_of) });
         }
+    }
+
+    /// Counts it if nobody leads the configuration service for long.
+    fn look_at_leader(&mut self) {
+        let mut configs =
+            self.world.node_ids().filter_map(|node| Some((node, self.world.process(node).as_config()?)));
+        let mut there = false;
+        let leads = configs.any(|(node, config)| {
+            there = true;
+            !self.world.body(node).is_down() && config.leads(self.world.now())
+        });
+        if there {
+            self.watcher.incidents.led(leads, self.bucket);
+        }
+    }
+
+    /// What needed somebody's hands, as its nodes reported it.
+    pub fn reported_incidents(&self) -> Incidents {
+        self.watcher.incidents.counts()
     }
 
     fn measure_loads(&mut self) {
@@ -705,7 +723,12 @@ impl ClusterRun {
             recovery_time_ms_max: (restores.count > 0).then(|| restores.time_max.as_ms_f64()),
             retries: self.retries(),
             replication_lag_ms_max: self.lag_ms_max,
-            cost: self.watcher.blueprint.fixed_cost.since_start(now, PaidBytes::of(traffic), counts.ok),
+            cost: self.watcher.blueprint.tariff.since_start(
+                now,
+                PaidBytes::of(traffic),
+                self.backup_bytes(),
+                counts.ok,
+            ),
         }
     }
 }

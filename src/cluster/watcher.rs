@@ -2,8 +2,10 @@
 //! rest to be told.
 
 use super::blueprint::Blueprint;
+use super::incidents::IncidentWatch;
 use super::message::Output;
 use crate::engine::{NodeId, SimDuration, SimTime};
+use crate::measure::effort::Incident;
 use crate::measure::recorder::{Finding, Recorder};
 use crate::measure::restores::Restore;
 use crate::ring::message::RingEvent;
@@ -67,6 +69,7 @@ pub enum Notable {
 pub(super) struct Watcher {
     pub blueprint: Rc<Blueprint>,
     pub recorder: Recorder,
+    pub incidents: IncidentWatch,
     /// Ring nodes that were believed dead since the last bucket, once for each that came to believe it.
     convicted: Vec<NodeId>,
     notable: VecDeque<(SimTime, Notable)>,
@@ -80,6 +83,7 @@ impl Watcher {
         Watcher {
             blueprint,
             recorder,
+            incidents: IncidentWatch::default(),
             convicted: Vec::new(),
             notable: VecDeque::new(),
             last_told: [None; 2],
@@ -113,6 +117,7 @@ impl Watcher {
                 }
             }
             Output::Sql(event) => {
+                self.incidents.hear(&event);
                 if !matches!(event, SqlEvent::Errant { .. }) {
                     self.tell(now, Notable::Sql(event));
                 }
@@ -123,6 +128,9 @@ impl Watcher {
                 match event {
                     SqlEvent::Promoted { shard, epoch, base, .. } => {
                         let lost = self.recorder.promoted(usize::from(shard), epoch, base);
+                        if lost > 0 {
+                            self.incidents.count(Incident::LostWrites);
+                        }
                         self.tell(now, Notable::PromotionLost { shard, lost });
                     }
                     SqlEvent::RestoreBegins { shard, .. } => {

@@ -10,12 +10,14 @@
 //! files that are synced apart from each other, group commit. Requests begin in
 //! the order in which they came, as many at once as the device has channels; of
 //! fsyncs only one at a time, which occupies a channel, and what came after one
-//! that has to wait goes ahead of it. Simplified: appending costs no time of its
+//! that has to wait goes ahead of it. A volume that does so many requests a second begins
+//! them that far apart, whatever its channels would do: one that comes sooner waits in
+//! its channel (a provisioned volume's throttle; a transfer counts as one). Simplified: appending costs no time of its
 //! own (the fsync pays), a request takes as long beside others as alone, and a
 //! crash loses a file's whole buffer, never a part of it.
 
 use super::distribution::Distribution;
-use super::time::SimDuration;
+use super::time::{SimDuration, SimTime};
 use std::collections::VecDeque;
 
 /// Most records of one file that may wait unsynced. A process that appends faster
@@ -51,11 +53,18 @@ pub struct DiskSpeed {
     pub sync: Distribution,
     /// Requests served at once; one is a disk that does one thing at a time.
     pub channels: u16,
+    /// From the beginning of one request to that of the next at least; zero where only the channels bound them.
+    pub spacing: SimDuration,
 }
 
 impl Default for DiskSpeed {
     fn default() -> Self {
-        DiskSpeed { read: Distribution::constant_ms(0.1), sync: Distribution::constant_ms(0.5), channels: 1 }
+        DiskSpeed {
+            read: Distribution::constant_ms(0.1),
+            sync: Distribution::constant_ms(0.5),
+            channels: 1,
+            spacing: SimDuration::ZERO,
+        }
     }
 }
 
@@ -113,6 +122,11 @@ pub struct Disk<D: DiskImage, K> {
     busy: u16,
     syncing: bool,
     syncs: u64,
+    /// When the volume lets the next request begin.
+    next_begin: SimTime,
+    /// Requests begun, and channel time of those that were no fsync, in nanoseconds.
+    requests: u64,
+    read_ns: u64,
 }
 
 impl<D: DiskImage, K: Copy> Disk<D, K> {
@@ -128,6 +142,9 @@ impl<D: DiskImage, K: Copy> Disk<D, K> {
             busy: 0,
             syncing: false,
             syncs: 0,
+            next_begin: SimTime::ZERO,
+            requests: 0,
+            read_ns: 0,
         }
     }
 
@@ -149,6 +166,32 @@ impl<D: DiskImage, K: Copy> Disk<D, K> {
     /// Fsyncs completed, of both files.
     pub fn sync_count(&self) -> u64 {
         self.syncs
+    }
+
+    /// Requests begun: reads, transfers and fsyncs.
+    pub fn request_count(&self) -> u64 {
+        self.requests
+    }
+
+    /// Channel time of reads and transfers. That of fsyncs says little of how much more there could be: what
+    /// waits together shares one.
+    pub fn read_time(&self) -> SimDuration {
+        SimDuration(self.read_ns)
+    }
+
+    pub fn speed(&self) -> &DiskSpeed {
+        &self.speed
+    }
+
+    /// Counts a request that begins now and takes so long; how much later it ends because the volume is throttled.
+    pub(super) fn begun(&mut self, now: SimTime, request: &Request<K>, duration: SimDuration) -> SimDuration {
+        self.requests += 1;
+        if !matches!(request, Request::Sync(_)) {
+            self.read_ns += duration.0;
+        }
+        let begins = self.next_begin.max(now);
+        self.next_begin = begins + self.speed.spacing;
+        begins.since(now)
     }
 
     pub(super) fn append(&mut self, file: File, record: D::Record) {

@@ -346,6 +346,7 @@ impl<P: Process> Kernel<P> {
                     }
                 }
             }
+            duration = duration + body.disk.begun(self.now, &request, duration);
             let incarnation = body.incarnation;
             let done = Event::DiskDone { node, incarnation, request: DiskRequest(request) };
             self.queue.push(self.now + duration, done);

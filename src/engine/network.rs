@@ -107,6 +107,15 @@ pub struct Traffic {
     pub stopped: u64,
 }
 
+/// Bytes of one node that are paid for.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct NodeTraffic {
+    /// To and from other zones of its region.
+    pub cross_zone: u64,
+    /// To other regions.
+    pub cross_region_out: u64,
+}
+
 /// What becomes of a message on a lossy link.
 pub(super) enum Fate {
     /// It arrives, this much later.
@@ -127,6 +136,7 @@ pub struct Network<M> {
     index: Vec<u32>,
     pub(super) links: Vec<Link<M>>,
     pub(super) traffic: Traffic,
+    by_node: Vec<NodeTraffic>,
     pub(super) stops: VecDeque<Stop>,
 }
 
@@ -144,12 +154,17 @@ impl<M: Message> Network<M> {
             index: vec![0; nodes * nodes],
             links: Vec::new(),
             traffic: Traffic::default(),
+            by_node: vec![NodeTraffic::default(); nodes],
             stops: VecDeque::new(),
         }
     }
 
     pub fn traffic(&self) -> Traffic {
         self.traffic
+    }
+
+    pub fn traffic_of(&self, node: NodeId) -> NodeTraffic {
+        self.by_node[node.index()]
     }
 
     /// The latest messages that were stopped, oldest first.
@@ -194,8 +209,11 @@ impl<M: Message> Network<M> {
             self.traffic.bytes_same_zone += u64::from(bytes);
         } else if self.spec.regions[usize::from(zone_from)] == self.spec.regions[usize::from(zone_to)] {
             self.traffic.bytes_cross_zone += u64::from(bytes);
+            self.by_node[from.index()].cross_zone += u64::from(bytes);
+            self.by_node[to.index()].cross_zone += u64::from(bytes);
         } else {
             self.traffic.bytes_cross_region += u64::from(bytes);
+            self.by_node[from.index()].cross_region_out += u64::from(bytes);
         }
         let mut leaves = now;
         if let Some(bandwidth) = self.spec.bandwidth {

@@ -1,7 +1,10 @@
 //! What a run is measured by: [`recorder`] counts, [`latency`] keeps histograms,
-//! [`cost`] applies a sheet of [`prices`], [`summary`] is what comes of it.
+//! [`cost`] applies a sheet of [`prices`], [`forecast`] says what more load would need, [`effort`] what
+//! people have to do, [`summary`] is what comes of it.
 
 pub mod cost;
+pub mod effort;
+pub mod forecast;
 pub mod latency;
 pub mod prices;
 pub mod recorder;
@@ -9,6 +12,7 @@ pub mod restores;
 pub mod service;
 pub mod summary;
 pub mod visibility;
+pub mod written;
 
 pub use cost::Cost;
 pub use latency::LatencySummary;

@@ -6,6 +6,7 @@
 use super::chart::{self, Chart, ChartCluster, Look, Measure, Rgb};
 use super::run_report::{FaultReport, RunReport};
 use super::table;
+use crate::measure::written::whole;
 use crate::session::Session;
 use crate::session::frame::{SeriesPoint, Severity};
 use crate::session::frames::series;
@@ -49,7 +50,7 @@ p { margin: .3rem 0; } .soft { color: #5a6373; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; } th, td { padding: .15rem .8rem .15rem 0; text-align: right; }
 th:first-child, td:first-child { text-align: left; white-space: pre; font-weight: normal; }
-thead th { border-bottom: 2px solid currentcolor; } tbody tr:nth-child(even) { background: #efece5; }
+thead th { border-bottom: 2px solid currentcolor; } td.words { text-align: left; } tbody tr:nth-child(even) { background: #efece5; }
 .plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1rem; }
 figure { margin: 0; padding: .6rem; background: #fff; border-radius: 8px; }
 figcaption { display: flex; justify-content: space-between; } svg { width: 100%; height: auto; display: block; }
@@ -75,6 +76,7 @@ pub fn page(session: &Session, report: &RunReport) -> String {
     );
     checks(&mut out, report);
     figures(&mut out, report);
+    bills(&mut out, report);
     plots(&mut out, session);
     faults(&mut out, &report.faults);
     recording(&mut out, report);
@@ -120,12 +122,45 @@ fn figures(out: &mut String, report: &RunReport) {
     }
     out.push_str("</tbody>\n</table></div>\n");
     for cluster in report.clusters.iter().filter(|cluster| !cluster.causes.is_empty()) {
-        let causes: Vec<String> = cluster
-            .causes
-            .iter()
-            .map(|cause| format!("{} {}", table::whole(cause.count), cause.cause))
-            .collect();
+        let causes: Vec<String> =
+            cluster.causes.iter().map(|cause| format!("{} {}", whole(cause.count), cause.cause)).collect();
         let _ = writeln!(out, "<p>{}, not ok: {}.</p>", escape(&cluster.name), escape(&causes.join(", ")));
+    }
+}
+
+fn bills(out: &mut String, report: &RunReport) {
+    for cluster in &report.clusters {
+        for table in &cluster.bill {
+            let _ = write!(
+                out,
+                "<h2>{}: {}</h2>\n<div class=\"scroll\"><table>\n",
+                escape(&cluster.name),
+                escape(&table.title)
+            );
+            if !table.head.is_empty() {
+                let cells: String = table
+                    .head
+                    .iter()
+                    .map(|cell| format!("<th scope=\"col\">{}</th>", escape(cell)))
+                    .collect();
+                let _ = writeln!(out, "<thead><tr>{cells}</tr></thead>");
+            }
+            out.push_str("<tbody>\n");
+            for row in &table.rows {
+                let _ = write!(out, "<tr><th scope=\"row\">{}</th>", escape(&row[0]));
+                let class = if table.head.is_empty() { " class=\"words\"" } else { "" };
+                for cell in &row[1..] {
+                    let _ = write!(out, "<td{class}>{}</td>", escape(cell));
+                }
+                out.push_str("</tr>\n");
+            }
+            let _ = write!(
+                out,
+                "</tbody>\n</table></div>\n<p>{}</p>\n<p class=\"soft\">{}</p>\n",
+                escape(&table.note),
+                escape(&table.assumes)
+            );
+        }
     }
 }
 
@@ -212,10 +247,10 @@ fn recording(out: &mut String, report: &RunReport) {
         escape(&recording.file),
         recording.format,
         recording.time_scale,
-        table::whole(recording.taken),
-        table::whole(recording.keys),
-        table::whole(recording.replayed),
-        table::whole(recording.skipped)
+        whole(recording.taken),
+        whole(recording.keys),
+        whole(recording.replayed),
+        whole(recording.skipped)
     );
     if !recording.first_skipped.is_empty() {
         out.push_str("<ol>\n");

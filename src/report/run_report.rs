@@ -9,11 +9,15 @@ use super::storage::StorageReport;
 use super::verdict::{Check, judge};
 use crate::check::durability::Errant;
 use crate::cluster::run::ClusterRun;
-use crate::measure::cost::Cost;
+use crate::measure::cost::{Cost, RoleCost};
+use crate::measure::effort::Effort;
+use crate::measure::forecast::Forecast;
 use crate::measure::latency::LatencySummary;
 use crate::ring::token_ring::coefficient_of_variation;
 use crate::scenario::names::Seat;
 use crate::session::Session;
+use crate::session::bill::{effort, tables};
+use crate::session::frame::BillTable;
 use crate::session::frames::fault_frames;
 use crate::workload::recorded::{Format, Recording, SkippedLine};
 use serde::{Serialize, Serializer};
@@ -107,6 +111,13 @@ pub struct ClusterReport {
     /// Who owns what of a ring as it is at the end; none without one.
     pub ownership: Option<OwnershipReport>,
     pub cost: CostReport,
+    /// What it would need under more load.
+    pub forecast: Forecast,
+    /// What people have to do for it.
+    pub effort: Effort,
+    /// The same three in words, as every other form of the report shows them.
+    #[serde(skip)]
+    pub bill: Vec<BillTable>,
 }
 
 /// Who owns what of a token ring.
@@ -210,11 +221,13 @@ impl Latency {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CostReport {
     pub usd_per_hour: f64,
     pub usd_per_month: f64,
     pub usd_per_million_operations: Option<f64>,
+    /// Role by role, by what is paid for; together as much as the cluster.
+    pub split: Vec<RoleCost>,
 }
 
 /// One fault, with what it touched.
@@ -322,7 +335,10 @@ impl ClusterReport {
             service: ServiceReport::of(run, session.now()),
             replication_lag_ms_max: summary.replication_lag_ms_max,
             ownership: ownership(run),
-            cost: cost(summary.cost),
+            cost: cost(summary.cost, run.split(session.now())),
+            forecast: run.forecast(session.now()),
+            effort: effort(session, run),
+            bill: tables(session, run),
         }
     }
 }
@@ -393,9 +409,9 @@ pub(super) fn latency(summary: LatencySummary) -> Latency {
     }
 }
 
-fn cost(cost: Cost) -> CostReport {
+fn cost(cost: Cost, split: Vec<RoleCost>) -> CostReport {
     let Cost { usd_per_hour, usd_per_month, usd_per_million_operations } = cost;
-    CostReport { usd_per_hour, usd_per_month, usd_per_million_operations }
+    CostReport { usd_per_hour, usd_per_month, usd_per_million_operations, split }
 }
 
 fn faults(session: &Session) -> Vec<FaultReport> {

@@ -3,6 +3,7 @@
 use super::run_report::{ClusterReport, FaultReport, RunReport};
 use super::service::{ServiceReport, ViewsReport};
 use super::storage::StorageReport;
+use crate::measure::written::{decimals, whole};
 use std::fmt::Write;
 
 /// One row of figures: what they are, and each cluster's.
@@ -150,6 +151,16 @@ pub fn text(report: &RunReport) -> String {
             cluster.causes.iter().map(|cause| format!("{} {}", whole(cause.count), cause.cause)).collect();
         let _ = writeln!(out, "{}, not ok: {}", cluster.name, causes.join(", "));
     }
+    for cluster in &report.clusters {
+        bill(&mut out, cluster);
+    }
+    // The same for every cluster.
+    for table in report.clusters.iter().take(1).flat_map(|cluster| &cluster.bill) {
+        let _ = writeln!(out, "\n{}: {}", table.title, table.assumes);
+    }
+    if !(report.faults.is_empty() && report.checks.is_empty()) {
+        out.push('\n');
+    }
     for fault in &report.faults {
         let _ = writeln!(out, "{}", fault_line(fault));
     }
@@ -157,6 +168,30 @@ pub fn text(report: &RunReport) -> String {
         let _ = writeln!(out, "check: {check}");
     }
     out
+}
+
+/// What a cluster costs, would need and asks for.
+fn bill(out: &mut String, cluster: &ClusterReport) {
+    for table in &cluster.bill {
+        let _ = writeln!(out, "\n{}: {}", cluster.name, table.title);
+        let lines = || std::iter::once(&table.head).chain(&table.rows).filter(|line| !line.is_empty());
+        let columns = lines().map(Vec::len).max().unwrap_or(0);
+        let widest =
+            |column: usize| lines().filter_map(|line| line.get(column)).map(|cell| width(cell)).max();
+        let widths: Vec<usize> = (0..columns).map(|column| widest(column).unwrap_or(0)).collect();
+        for line in lines() {
+            let _ = write!(out, "  {}{}", line[0], " ".repeat(widths[0] - width(&line[0])));
+            for (cell, column) in line.iter().zip(&widths).skip(1) {
+                // Words begin where the column does, numbers end where it does.
+                let space = if table.head.is_empty() { 0 } else { column - width(cell) };
+                let _ = write!(out, "  {}{cell}", " ".repeat(space));
+            }
+            out.push('\n');
+        }
+        if !table.note.is_empty() {
+            let _ = writeln!(out, "  {}", table.note);
+        }
+    }
 }
 
 /// How long it was simulated and how long that took.
@@ -202,28 +237,4 @@ fn width(text: &str) -> usize {
 
 fn milliseconds(value: Option<f64>) -> String {
     value.map_or(NONE.to_string(), |ms| decimals(ms, if ms < 10.0 { 2 } else { 1 }))
-}
-
-fn decimals(value: f64, places: usize) -> String {
-    let text = format!("{value:.places$}");
-    match text.split_once('.') {
-        Some((left, right)) => format!("{}.{right}", grouped(left)),
-        None => grouped(&text),
-    }
-}
-
-/// A whole number with its thousands apart.
-pub fn whole(value: u64) -> String {
-    grouped(&value.to_string())
-}
-
-fn grouped(digits: &str) -> String {
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) && !out.ends_with('-') {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }

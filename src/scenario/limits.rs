@@ -138,6 +138,17 @@ pub const FOLLOW_EVERY_MAX: u32 = 1_000_000;
 pub const CORES_MAX: u16 = 256;
 pub const QUEUE_LIMIT_MAX: u32 = 1_000_000;
 pub const STORAGE_GB_MAX: f64 = 1_000_000.0;
+pub const PROVISIONED_IOPS_MIN: f64 = 100.0;
+pub const PROVISIONED_IOPS_MAX: f64 = 256_000.0;
+pub const PROVISIONED_MB_PER_S_MAX: f64 = 10_000.0;
+
+/// Prices that a scenario sets itself.
+pub const PRICE_OVERRIDES_MAX: usize = 100;
+pub const PRICE_USD_MAX: f64 = 1_000_000.0;
+/// Hours, and USD an hour, by which work is weighed.
+pub const EFFORT_MAX: f64 = 10_000.0;
+/// How often a month what goes wrong in a run goes wrong.
+pub const SUCH_RUNS_MAX: f64 = 1_000.0;
 
 pub const FAULTS_MAX: usize = 200;
 /// Names in one selector.

@@ -1,10 +1,11 @@
 //! The scenario file: what a run starts from.
 //!
-//! [`schema`] is the format, with `sql_schema`, `ring_schema`, `membership_schema` and `service_schema` for the clusters, [`fault`] what can be done to a run, [`limits`]
+//! [`schema`] is the format, with `sql_schema`, `ring_schema`, `membership_schema` and `service_schema` for the clusters and `cost_schema` for money, [`fault`] what can be done to a run, [`limits`]
 //! every bound. [`parse::parse`] reads a file and [`validate`] checks it; what is wrong
 //! is an [`error::ScenarioError`]. [`names`] says what the nodes are called that
 //! faults name, and [`presets`] holds the scenarios that come with the program.
 
+mod cost_schema;
 pub mod document;
 pub mod error;
 pub mod fault;

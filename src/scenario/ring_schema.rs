@@ -156,6 +156,7 @@ impl Default for RingSection {
                 cores: 2,
                 queue_limit: 512,
                 storage_gb: 100.0,
+                ..MachineSection::default()
             },
             disk: DiskSection::default(),
             encryption: EncryptionSection::default(),

@@ -3,6 +3,7 @@
 //! Unknown fields are errors. Every field with a default says which; a field
 //! that is left out is as if its default stood there.
 
+pub use super::cost_schema::*;
 use super::fault::ScheduledFault;
 pub use super::membership_schema::*;
 use super::names::{Seat, zone_of};
@@ -59,6 +60,12 @@ pub struct Scenario {
     /// Name of a price sheet in `static/prices/`.
     #[serde(default = "default_prices")]
     pub prices: String,
+    /// Items of that sheet at other prices; at most 100.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub price_overrides: Vec<PriceOverride>,
+    /// What it takes to build and to run a cluster.
+    #[serde(default)]
+    pub effort: EffortSection,
 }
 
 impl Scenario {
@@ -311,6 +318,12 @@ pub struct MachineSection {
     pub queue_limit: u32,
     /// Provisioned storage, priced by gigabyte and month.
     pub storage_gb: f64,
+    /// Reads and fsyncs that its volume does a second at most, 100 to 256,000; those beyond what the volume
+    /// includes are priced. 0: what it includes, and the disk does as many as `disk` says.
+    pub provisioned_iops: f64,
+    /// Megabytes that its volume reads or writes in sequence a second, up to 10,000; those beyond what it
+    /// includes are priced. 0: what it includes.
+    pub provisioned_mb_per_s: f64,
 }
 
 impl Default for MachineSection {
@@ -320,6 +333,8 @@ impl Default for MachineSection {
             cores: 2,
             queue_limit: 512,
             storage_gb: 0.0,
+            provisioned_iops: 0.0,
+            provisioned_mb_per_s: 0.0,
         }
     }
 }

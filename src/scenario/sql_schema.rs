@@ -224,6 +224,7 @@ impl Default for SqlSection {
                 cores: 2,
                 queue_limit: 512,
                 storage_gb: 100.0,
+                ..MachineSection::default()
             },
             disk: DiskSection::default(),
             query_proxy_service: lognormal(0.04, 0.3),

@@ -4,6 +4,7 @@
 //! sent when the last one was drawn, so that a slow page gets fewer frames, not
 //! a longer queue. The clock is handed in: the same driver runs under test.
 
+use super::bill::bill;
 use super::frame::{Frame, Line};
 use super::frames::{branch_frames, cluster_frame, fault_frames};
 use super::inspector::inspect;
@@ -57,6 +58,8 @@ pub struct Driver {
     speed: f64,
     errand: Option<Errand>,
     inspected: Option<(u8, u16)>,
+    /// The cluster whose bill is asked for.
+    billed: Option<u8>,
     /// The page has drawn the last frame.
     drawn: bool,
     /// Something changed since the last frame.
@@ -92,6 +95,7 @@ impl Driver {
             speed: 1.0,
             errand: None,
             inspected: None,
+            billed: None,
             drawn: true,
             dirty: false,
             last_slice_ms: None,
@@ -204,6 +208,7 @@ impl Driver {
             }
             ToWorker::Inspect { cluster, node } => self.inspected = Some((cluster, node)),
             ToWorker::InspectNothing => self.inspected = None,
+            ToWorker::Bill { cluster } => self.billed = cluster,
             ToWorker::Share => return Ok(vec![FromWorker::Link(share(session)?)]),
             // Handled above.
             _ => {}
@@ -354,6 +359,7 @@ impl Driver {
             series_from: series_from as u32,
             reset,
             inspector: self.inspected.and_then(|(cluster, node)| inspect(session, cluster, node)),
+            bill: self.billed.and_then(|cluster| bill(session, cluster)).map(Box::new),
         })
     }
 }

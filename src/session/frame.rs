@@ -102,6 +102,7 @@ pub struct Frame {
     /// Everything that the page keeps (narration, series) starts anew: the run was seeked or loaded.
     pub reset: bool,
     pub inspector: Option<Inspector>,
+    pub bill: Option<Box<Bill>>,
 }
 
 /// One cluster at one moment.
@@ -328,6 +329,38 @@ pub struct Line {
     pub severity: Severity,
     /// Plain text; `**` marks what stands out.
     pub text: String,
+}
+
+/// What a cluster costs, would need and asks for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Bill {
+    pub cluster: u8,
+    pub tables: Vec<BillTable>,
+    /// That it is billed by.
+    pub prices: Vec<PriceLine>,
+}
+
+/// One table of a bill. The first cell of a row says what it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BillTable {
+    pub title: String,
+    /// None where every row says it itself.
+    pub head: Vec<String>,
+    pub rows: Vec<Vec<String>>,
+    pub note: String,
+    /// What it takes for granted: the same for every cluster.
+    pub assumes: String,
+}
+
+/// One item of the price sheet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PriceLine {
+    pub item: String,
+    /// No more digits than matter.
+    pub usd: String,
+    pub unit: String,
+    /// Whether it was read, recalled, computed or set.
+    pub origin: String,
 }
 
 /// What a node is and believes.

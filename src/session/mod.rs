@@ -2,10 +2,11 @@
 //!
 //! [`run`] is a session; its [`state`] at a moment goes through a [`script`] of
 //! faults, is kept in [`checkpoints`], and told by the [`narrator`]. [`driver`]
-//! runs it for a page, which sees [`frame`]s (made by [`frames`], [`layout`] and
+//! runs it for a page, which sees [`frame`]s (made by [`frames`], [`layout`], [`bill`] and
 //! [`inspector`]) and speaks the [`protocol`]. [`link`] is a run as text.
 
 pub mod active;
+pub mod bill;
 pub mod checkpoints;
 pub mod command;
 pub mod driver;

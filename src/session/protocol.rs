@@ -58,6 +58,10 @@ pub enum ToWorker {
         node: u16,
     },
     InspectNothing,
+    /// Fills the bill of a cluster in each frame, or of none.
+    Bill {
+        cluster: Option<u8>,
+    },
     /// The page has drawn the last frame; the next may be sent.
     Drawn,
     /// Asks for a share link of the run as it is.

@@ -100,8 +100,7 @@ impl Session {
         if let Some(last) = recording.as_ref().and_then(|recording| recording.operations.last()) {
             end = SimTime(last.at_ns) + SimDuration::from_ms(1_000);
         }
-        let prices =
-            PriceSheet::bundled(&scenario.prices).expect("the scenario was checked to name a price sheet");
+        let prices = PriceSheet::of(&scenario);
         let bucket = bucket_for(end);
         let recorded = recording.is_some();
         let traffic = traffic(&scenario, recording);

@@ -24,6 +24,7 @@ pub struct Snapshot {
 pub struct Generation {
     pub snapshot: Rc<Snapshot>,
     entries: PagedVec<Entry>,
+    bytes: u64,
 }
 
 impl Generation {
@@ -51,7 +52,8 @@ pub struct Archive {
 impl Archive {
     /// Adds a snapshot, and lets go of the oldest beyond so many.
     pub fn begin(&mut self, snapshot: Rc<Snapshot>, keep: usize) {
-        self.generations.push_back(Generation { snapshot, entries: PagedVec::default() });
+        let bytes = snapshot.tables.bytes();
+        self.generations.push_back(Generation { snapshot, entries: PagedVec::default(), bytes });
         while self.generations.len() > keep.max(1) {
             self.generations.pop_front();
         }
@@ -62,6 +64,7 @@ impl Archive {
         if let Some(newest) = self.generations.back_mut() {
             for entry in entries {
                 if entry.sequence() == newest.end().sequence + 1 && newest.entries.len() < ENTRIES_MAX {
+                    newest.bytes += u64::from(entry.bytes());
                     newest.entries.push(*entry);
                 }
             }
@@ -85,6 +88,11 @@ impl Archive {
     /// The one that was taken at a time.
     pub fn taken_at(&self, taken: u64) -> Option<&Generation> {
         self.generations.iter().find(|generation| generation.snapshot.taken == taken)
+    }
+
+    /// Bytes of all snapshots, each in full, and of the binlog after them.
+    pub fn bytes(&self) -> u64 {
+        self.generations.iter().map(|generation| generation.bytes).sum()
     }
 
     pub fn snapshots(&self) -> usize {

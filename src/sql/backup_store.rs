@@ -8,8 +8,8 @@
 //! newest snapshot that is old enough, page by page, and replays the binlog on it
 //! up to the time that was asked for; how long that takes is the recovery time.
 //!
-//! Simplified: it has as many cores as it needs and costs nothing but its traffic;
-//! pages travel as they are. Left out: incremental snapshots, checking backups by
+//! Simplified: it has as many cores as it needs and costs nothing but what it keeps and its
+//! traffic; pages travel and are kept as they are. Left out: incremental snapshots, checking backups by
 //! restoring them.
 
 use super::backup_archive::{Archive, Snapshot};
@@ -76,6 +76,11 @@ impl BackupStore {
     pub fn kept(&self, shard: usize) -> (usize, Option<Position>) {
         let archive = &self.shelves[shard].archive;
         (archive.snapshots(), archive.end())
+    }
+
+    /// Bytes of all that is kept.
+    pub fn bytes(&self) -> u64 {
+        self.shelves.iter().map(|shelf| shelf.archive.bytes()).sum()
     }
 
     pub fn on_start<P: SqlHost>(&mut self, disk: &BackupDisk, ctx: &mut Context<P>) {

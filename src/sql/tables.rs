@@ -16,6 +16,9 @@ pub struct Tables {
     schema: u64,
 }
 
+/// Of a row beside its payload: key, version, lengths.
+const ROW_BYTES: u64 = 24;
+
 /// What a copy of tables needs to know before the first page comes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Outline {
@@ -43,6 +46,12 @@ impl Tables {
     /// Rows that were written.
     pub fn row_count(&self) -> u32 {
         self.rows.iter().filter(|row| row.content.version > 0).count() as u32
+    }
+
+    /// Bytes of the rows that were written, with what a dump writes beside each.
+    pub fn bytes(&self) -> u64 {
+        let written = self.rows.iter().filter(|row| row.content.version > 0);
+        written.map(|row| ROW_BYTES + u64::from(row.bytes)).sum()
     }
 
     /// Whether the ghost table has what the table has.

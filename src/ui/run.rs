@@ -3,7 +3,7 @@
 use super::picture::CutView;
 use super::shared::Shared;
 use crate::session::frame::{
-    BranchFrame, ClusterFrame, ClusterLayout, FaultFrame, Figures, Frame, Inspector, Layout, Line,
+    Bill, BranchFrame, ClusterFrame, ClusterLayout, FaultFrame, Figures, Frame, Inspector, Layout, Line,
     NARRATION_MAX, NodeFrame, SeriesPoint,
 };
 use std::collections::VecDeque;
@@ -42,6 +42,7 @@ pub struct Run {
     pub faults: Rc<Vec<FaultFrame>>,
     pub branches: Rc<Vec<BranchFrame>>,
     pub inspector: Option<Rc<Inspector>>,
+    pub bill: Option<Rc<Bill>>,
     pub story: Rc<VecDeque<Line>>,
     /// Of each cluster, bucket by bucket.
     pub series: Vec<Vec<SeriesPoint>>,
@@ -63,6 +64,7 @@ impl Run {
             faults: Rc::default(),
             branches: Rc::default(),
             inspector: None,
+            bill: None,
             story: Rc::default(),
             series: vec![Vec::new(); clusters],
             read_ms: f64::MIN,
@@ -95,6 +97,9 @@ impl Run {
                 Some(old) if **old == inspector => old.clone(),
                 _ => Rc::new(inspector),
             });
+        }
+        if reads || self.bill.is_none() {
+            self.bill = frame.bill.map(|bill| Rc::new(*bill));
         }
         self.tell(frame.narration, frame.reset);
         self.label(&frame.clusters);
@@ -170,6 +175,8 @@ const NOTHING: SeriesPoint = SeriesPoint {
     stale_reads: 0.0,
     lost_writes: 0.0,
     lag_ms: f32::NAN,
+    log_lag: f32::NAN,
+    views_missing: f32::NAN,
     usd_per_hour: 0.0,
 };
 

@@ -94,6 +94,28 @@ fn what_show_prints_can_be_run_as_a_file() {
 }
 
 #[test]
+fn a_run_is_billed_by_another_sheet_and_by_single_prices() {
+    let compute = |more: &[&str]| {
+        let mut arguments = vec!["run", "video-views", "--duration-ms", "500", "--json"];
+        arguments.extend(more);
+        let report = json_of(&arguments);
+        let ring = &report["clusters"][1]["cost"]["split"][1];
+        assert_eq!(ring["role"], "ring-node");
+        (ring["usd_per_hour"]["compute"].as_f64().expect("a number"), report["trace_hash"].clone())
+    };
+    let (usual, hash) = compute(&[]);
+    assert!((usual - 6.0 * 0.096).abs() < 1e-9, "{usual}");
+    let (committed, same) = compute(&["--prices", "aws-us-east-1-three-years"]);
+    assert!(committed < 0.5 * usual && same == hash, "{committed}: prices change no run");
+    let (own, _) = compute(&["--price", "EC2 m6i.large=0.5", "--price", "EBS gp3 storage=0"]);
+    assert!((own - 3.0).abs() < 1e-9, "{own}");
+    refused(&["run", "video-views", "--prices", "own-hardwear"], &["did you mean `own-hardware`?"]);
+    refused(&["run", "video-views", "--price", "EC2 m6i.lrge=1"], &["did you mean `EC2 m6i.large`?"]);
+    refused(&["run", "video-views", "--price", "EC2 m6i.large"], &["it must be an item and a price"]);
+    refused(&["run", "video-views", "--price", "EC2 m6i.large=dear"], &["`dear` is no price"]);
+}
+
+#[test]
 fn schema_prints_a_json_schema() {
     let schema: Value = serde_json::from_str(&out(&faultline(&["schema"]))).expect("JSON");
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");

@@ -220,3 +220,22 @@ fn more_unsynced_records_than_a_file_may_have_are_a_broken_invariant() {
     assert_eq!(lab.world.body(A).disk().backlog(), UNSYNCED_RECORDS_MAX + 1);
     lab.tell(A, Say::Append(0));
 }
+
+#[test]
+fn a_throttled_volume_begins_its_requests_apart_whatever_its_channels() {
+    let spacing = SimDuration::from_ms(1);
+    let disk = DiskSpeed { channels: 3, spacing, ..DiskSpeed::default() };
+    let mut lab = Laboratory::new(vec![NodeSpec { disk, ..machine("a", 1, 100) }]);
+    for number in 1..=4 {
+        lab.tell(A, Say::Read(number));
+    }
+    lab.run_until_ms(10);
+    let seen = |number| Seen::Done(number);
+    assert_eq!(lab.seen_by(A), [(0.1, seen(1)), (1.1, seen(2)), (2.1, seen(3)), (3.1, seen(4))]);
+    // What comes late enough does not wait.
+    lab.tell(A, Say::Read(5));
+    lab.run_until_ms(20);
+    assert_eq!(lab.seen_by(A).pop(), Some((10.1, seen(5))));
+    let disk = lab.world.body(A).disk();
+    assert_eq!((disk.request_count(), disk.read_time()), (5, SimDuration(500_000)), "waiting is no reading");
+}

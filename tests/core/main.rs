@@ -3,6 +3,7 @@
 mod backups;
 mod command_line;
 mod config_service;
+mod cost;
 mod engine_determinism;
 mod engine_disk;
 mod engine_faults;

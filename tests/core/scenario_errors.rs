@@ -507,6 +507,32 @@ fn names_must_be_there_unique_and_readable() {
 }
 
 #[test]
+fn what_is_provisioned_must_be_a_volumes_and_do_something() {
+    let mysql = |fields: Value| with("/clusters/0/sharded_sql/mysql_machine", fields);
+    says(
+        &mysql(json!({"provisioned_iops": 5})),
+        &["mysql_machine.provisioned_iops: is 5; it must be 0, or a number from 100"],
+    );
+    says(
+        &mysql(json!({"provisioned_iops": 4_000, "storage_gb": 0})),
+        &["must be 0 without a volume", "`storage_gb`, which is 0"],
+    );
+    says(
+        &mysql(json!({"provisioned_mb_per_s": 200, "storage_gb": 10})),
+        &["mysql_machine.provisioned_mb_per_s: is 200; it must be 0 without a ring's `storage`"],
+    );
+    let ring = json!({"machine": {"provisioned_mb_per_s": 150, "storage_gb": 100}, "storage": {"disk_mb_per_s": 200}});
+    says(
+        &with("/clusters/1/gossip_ring", ring),
+        &["storage.disk_mb_per_s: is 200; it must be at most `machine.provisioned_mb_per_s`, which is 150"],
+    );
+    says(
+        &with("/effort", json!({"vendor_run_share": 2})),
+        &["effort.vendor_run_share: is 2; it must be a number from 0 to 1"],
+    );
+}
+
+#[test]
 fn prices_and_machines_must_exist() {
     says(
         &with("/prices", json!("aws-us-east-2-on-demand")),

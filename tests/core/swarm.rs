@@ -108,6 +108,8 @@ fn draw_scenario(seed: u64) -> Scenario {
         faults: Vec::new(),
         checks: ChecksSection::default(),
         prices: "aws-us-east-1-on-demand".to_string(),
+        price_overrides: Vec::new(),
+        effort: Default::default(),
     };
     let faults = 1 + dice.below(6);
     scenario.faults = (0..faults).map(|_| draw_fault(&mut dice, &scenario)).collect();

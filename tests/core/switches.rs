@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Fields that no switch changes, and why. A field stands for all that is in it.
-const EXCEPTIONS: [(&str, &str, &str); 8] = [
+const EXCEPTIONS: [(&str, &str, &str); 16] = [
     ("SqlSection", "service", "a part of its own, with switches of its own"),
     ("RingSection", "service", "a part of its own, with switches of its own"),
     ("ServiceSection", "metadata", "rings only, where it is a switch"),
@@ -18,16 +18,37 @@ const EXCEPTIONS: [(&str, &str, &str); 8] = [
     ("RingSection", "placement", "a list of places, which is edited in the file"),
     ("SqlSection", "name", "names the cluster, does nothing"),
     ("RingSection", "name", "names the cluster, does nothing"),
+    ("SqlSection", "proxy_machine.provisioned_mb_per_s", "must be 0: nothing reads or writes in sequence"),
+    ("SqlSection", "mysql_machine.provisioned_mb_per_s", "must be 0: nothing reads or writes in sequence"),
+    (
+        "ServiceSection",
+        "collectors.machine.provisioned_mb_per_s",
+        "must be 0: nothing reads or writes in sequence",
+    ),
+    ("ServiceSection", "log.machine.provisioned_mb_per_s", "must be 0: nothing reads or writes in sequence"),
+    (
+        "ServiceSection",
+        "workers.machine.provisioned_mb_per_s",
+        "must be 0: nothing reads or writes in sequence",
+    ),
+    (
+        "ServiceSection",
+        "readers.machine.provisioned_mb_per_s",
+        "must be 0: nothing reads or writes in sequence",
+    ),
+    ("ServiceSection", "collectors.machine.provisioned_iops", "they use no disk"),
+    ("ServiceSection", "readers.machine.provisioned_iops", "they use no disk"),
     ("RingSection", "legs", "delays of single message legs, for comparison with published results only"),
 ];
 
 /// The sections whose fields must have switches: in the schema, the kind of cluster, the path to it.
-const SECTIONS: [(&str, &str, &str); 5] = [
+const SECTIONS: [(&str, &str, &str); 6] = [
     ("ServiceSection", "service", ""),
     ("SqlSection", "sharded_sql", ""),
     ("RingSection", "gossip_ring", ""),
     ("WorkloadSection", "", "workload."),
     ("NetworkSection", "", "network."),
+    ("EffortSection", "", "effort."),
 ];
 
 fn switches() -> Vec<Value> {

@@ -10,6 +10,7 @@ mod run;
 use clap::{Args, Parser, Subcommand};
 use faultline::scenario::json_schema::json_schema;
 use faultline::scenario::presets::{self, PRESETS};
+use faultline::scenario::schema::PriceOverride;
 use input::Unusable;
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
@@ -55,6 +56,12 @@ struct RunOptions {
     /// Simulated length of the run in ms, in place of the scenario's (or of the recorded traffic's).
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=DURATION_MS_MAX))]
     duration_ms: Option<u64>,
+    /// The price sheet, in place of the scenario's.
+    #[arg(long, value_name = "SHEET")]
+    prices: Option<String>,
+    /// Sets a price of the sheet, such as "EC2 m6i.large=0.05"; once for each.
+    #[arg(long, value_name = "ITEM=USD", value_parser = price)]
+    price: Vec<PriceOverride>,
     /// Prints one JSON object instead of a table.
     #[arg(long)]
     json: bool,
@@ -76,6 +83,14 @@ struct RunOptions {
     /// Writes a page with plots (index.html), report.json and scenario.json to a directory.
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
+}
+
+/// An item of a price sheet and a price. What is wrong with them, the scenario's checks say.
+fn price(text: &str) -> Result<PriceOverride, String> {
+    let (item, usd) =
+        text.rsplit_once('=').ok_or("it must be an item and a price, such as \"EC2 m6i.large=0.05\"")?;
+    let usd = usd.parse().map_err(|_| format!("`{usd}` is no price; it must be a number, in USD"))?;
+    Ok(PriceOverride { item: item.to_string(), usd })
 }
 
 pub fn main() -> ExitCode {

@@ -19,6 +19,11 @@ const STEPS: u64 = 200;
 
 pub fn run(options: &RunOptions) -> Result<ExitCode, Unusable> {
     let mut scenario = input::scenario(&options.scenario)?;
+    if let Some(prices) = &options.prices {
+        scenario.prices.clone_from(prices);
+    }
+    scenario.price_overrides.retain(|own| options.price.iter().all(|new| new.item != own.item));
+    scenario.price_overrides.extend(options.price.iter().cloned());
     let recording = match &options.workload {
         Some(path) => Some(Rc::new(input::recording(path, options.time_scale)?)),
         None => None,

@@ -77,7 +77,14 @@ pub(super) fn interval(field: &str, interval_ms: f64) -> Checked {
     between(field, interval_ms, INTERVAL_MS_MIN, INTERVAL_MS_MAX)
 }
 
+/// A machine whose disk does nothing in sequence.
 pub(super) fn machine(path: &str, machine: &MachineSection, prices: &PriceSheet) -> Checked {
+    storing_machine(path, machine, prices)?;
+    super::money::no_throughput(path, machine)
+}
+
+/// A machine that may have a log-structured store.
+pub(super) fn storing_machine(path: &str, machine: &MachineSection, prices: &PriceSheet) -> Checked {
     if prices.usd_per_hour(&machine.machine_type).is_none() {
         let possible = prices.machine_types().map(str::to_string).collect();
         let field = format!("{path}.machine_type");
@@ -85,7 +92,8 @@ pub(super) fn machine(path: &str, machine: &MachineSection, prices: &PriceSheet)
     }
     whole(&format!("{path}.cores"), machine.cores, 1, CORES_MAX)?;
     whole(&format!("{path}.queue_limit"), machine.queue_limit, 1, QUEUE_LIMIT_MAX)?;
-    between(&format!("{path}.storage_gb"), machine.storage_gb, 0.0, STORAGE_GB_MAX)
+    between(&format!("{path}.storage_gb"), machine.storage_gb, 0.0, STORAGE_GB_MAX)?;
+    super::money::provisioned(path, machine)
 }
 
 pub(super) fn disk(path: &str, disk: &DiskSection) -> Checked {

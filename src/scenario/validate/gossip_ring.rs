@@ -1,7 +1,7 @@
 //! A gossip-based ring.
 
 use super::Checked;
-use super::clusters::{disk, encryption, interval, machine, up_to_another};
+use super::clusters::{disk, encryption, interval, storing_machine, up_to_another};
 use super::range::{between, distribution, positive_up_to, whole};
 use crate::measure::prices::PriceSheet;
 use crate::scenario::error::ScenarioError;
@@ -65,7 +65,8 @@ pub(super) fn check(path: &str, ring: &RingSection, prices: &PriceSheet) -> Chec
     }
     between(&at("request_timeout_ms"), ring.request_timeout_ms, TIMEOUT_MS_MIN, SPAN_MS_MAX)?;
     whole(&at("in_flight_max"), ring.in_flight_max, 1, IN_FLIGHT_MAX)?;
-    machine(&at("machine"), &ring.machine, prices)?;
+    storing_machine(&at("machine"), &ring.machine, prices)?;
+    super::money::throughput_of_ring(path, ring)?;
     disk(&at("disk"), &ring.disk)?;
     encryption(&at("encryption"), &ring.encryption)?;
     for (field, times) in [

@@ -7,6 +7,7 @@
 mod clusters;
 mod faults;
 mod gossip_ring;
+mod money;
 mod range;
 mod service;
 mod sharded_sql;
@@ -18,7 +19,6 @@ use super::schema::{
     ChecksSection, ClusterSection, NetworkSection, PayloadBytes, ProbesSection, Scenario, VersionsMode,
     WorkloadSection,
 };
-use crate::measure::prices::PriceSheet;
 use range::{between, distribution, length, positive_up_to, text, whole};
 
 type Checked = Result<(), ScenarioError>;
@@ -39,7 +39,8 @@ pub fn validate(scenario: &Scenario) -> Checked {
     workload(&scenario.workload)?;
     queries(scenario)?;
     versions(scenario)?;
-    let prices = price_sheet(&scenario.prices)?;
+    let prices = money::price_sheet(scenario)?;
+    money::effort(&scenario.effort)?;
     clusters::check(scenario, &prices)?;
     checks(&scenario.checks)?;
     faults::check_schedule(scenario)
@@ -235,13 +236,6 @@ fn payload(payload: PayloadBytes) -> Checked {
             Ok(())
         }
     }
-}
-
-fn price_sheet(name: &str) -> Result<PriceSheet, ScenarioError> {
-    PriceSheet::bundled(name).ok_or_else(|| {
-        let possible = PriceSheet::bundled_names().map(str::to_string).collect();
-        ScenarioError::unknown("prices", "price sheet", name, possible)
-    })
 }
 
 fn checks(checks: &ChecksSection) -> Checked {

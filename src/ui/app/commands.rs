@@ -168,8 +168,19 @@ impl App {
     }
 
     pub(super) fn open_popup(&mut self, popup: Popup, anchor: Anchor) -> bool {
+        if let Popup::Bill(cluster) = popup {
+            self.tell(ToWorker::Bill { cluster: Some(cluster) });
+        }
         self.popup = Some((popup, anchor));
         true
+    }
+
+    pub(super) fn close_popup(&mut self) -> bool {
+        let closed = self.popup.take();
+        if let Some((Popup::Bill(_), _)) = closed {
+            self.tell(ToWorker::Bill { cluster: None });
+        }
+        closed.is_some()
     }
 
     pub(super) fn switch_theme(&mut self) -> bool {

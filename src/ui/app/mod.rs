@@ -83,6 +83,8 @@ pub enum Message {
 
     OpenDesign,
     Design(Change),
+    /// An item of the price sheet, and what was typed for its price.
+    SetPrice(String, String),
 
     OpenPopup(Popup, Anchor),
     ClosePopup,
@@ -104,6 +106,8 @@ pub enum Popup {
     Node(NodeAddress),
     Futures,
     Design,
+    /// What a cluster costs, would need and asks for.
+    Bill(u8),
     Shortcuts,
     /// How recorded traffic was read.
     Recorded {
@@ -231,9 +235,10 @@ impl Component for App {
 
             Message::OpenDesign => self.open_design(),
             Message::Design(change) => self.change_design(change),
+            Message::SetPrice(item, typed) => self.set_price(&item, &typed),
 
             Message::OpenPopup(popup, anchor) => self.open_popup(popup, anchor),
-            Message::ClosePopup => self.popup.take().is_some(),
+            Message::ClosePopup => self.close_popup(),
             Message::SwitchTheme => self.switch_theme(),
             Message::DismissNotice => self.notice.take().is_some(),
         }

@@ -7,8 +7,8 @@ use crate::ui::faults::{FaultForm, FaultList, Palette};
 use crate::ui::gallery::{Gallery, GalleryState};
 use crate::ui::icon::icon;
 use crate::ui::playground::{
-    Announcer, Charts, ClusterPanel, Futures, Header, InspectorPanel, Narrator, NodeMenu, RecordedReport,
-    Shortcuts, Timeline, TrafficForm, Transport,
+    Announcer, BillPanel, Charts, ClusterPanel, Futures, Header, InspectorPanel, Narrator, NodeMenu,
+    RecordedReport, Shortcuts, Timeline, TrafficForm, Transport,
 };
 use crate::ui::run::Run;
 use crate::ui::view::{draw, draw_keyed};
@@ -139,6 +139,12 @@ impl App {
             }
             Popup::Futures => draw(Futures { branches: run.branches.clone(), anchor, send }),
             Popup::Design => draw(DesignPanel { design: self.design.clone(), hues: run.hues.clone(), send }),
+            Popup::Bill(cluster) => {
+                let name =
+                    layout.clusters.get(usize::from(*cluster)).map_or(String::new(), |one| one.name.clone());
+                let bill = run.bill.clone().filter(|bill| bill.cluster == *cluster);
+                draw(BillPanel { name, bill, send })
+            }
             Popup::Shortcuts => draw(Shortcuts { send }),
             Popup::Traffic => draw(TrafficForm { anchor, send }),
             Popup::Recorded { taken, skipped, first_skipped } => {

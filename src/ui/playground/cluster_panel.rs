@@ -39,7 +39,7 @@ impl View for ClusterPanel {
                 <div class="cluster-head">
                     <h2>{ layout.name.clone() }</h2><p>{ layout.summary.clone() }</p>
                 </div>
-                { draw(FigureRow { figures: self.now.figures.clone() }) }
+                { draw(FigureRow { cluster: self.cluster, figures: self.now.figures.clone(), send: self.send.clone() }) }
                 <Picture cluster={self.cluster} layout={self.layout.clone()} nodes={self.now.nodes.clone()}
                     cuts={self.now.cuts.clone()} selected={self.selected} doubted={self.doubted.clone()}
                     is_drawing={self.is_drawing} fast={self.fast.clone()} send={self.send.clone()} />

@@ -1,6 +1,7 @@
 //! The figures above a cluster, in the same order for each, so that the eye compares.
 
 use crate::session::frame::Figures;
+use crate::ui::app::{Message, Popup};
 use crate::ui::icon::icon;
 use crate::ui::number;
 use crate::ui::view::View;
@@ -22,6 +23,8 @@ struct Figure {
     /// More about it, for who points at it.
     details: String,
     tone: Tone,
+    /// Whether there is a bill behind it.
+    is_billed: bool,
 }
 
 /// Latencies from here on are worth watching, and bad.
@@ -35,30 +38,43 @@ const GOODPUT_BAD: f64 = 0.75;
 
 #[derive(PartialEq)]
 pub struct FigureRow {
+    pub cluster: u8,
     pub figures: Rc<Figures>,
+    pub send: Callback<Message>,
 }
 
 impl View for FigureRow {
     fn view(&self) -> Html {
-        html! { <dl class="figures">{ for figures(&self.figures).into_iter().map(show) }</dl> }
+        html! { <dl class="figures">{ for figures(&self.figures).into_iter().map(|figure| self.show(figure)) }</dl> }
     }
 }
 
-fn show(figure: Figure) -> Html {
-    let (class, sign, words) = match figure.tone {
-        Tone::Plain => ("plain", None, ""),
-        Tone::Watch => ("watch", Some("warning"), "worth watching: "),
-        Tone::Bad => ("bad", Some("bad"), "bad: "),
-    };
-    html! {
-        <div class={class} title={figure.details}>
-            <dt>{ figure.words }</dt>
-            <dd>
-                if !words.is_empty() { <span class="hidden">{ words }</span> }
-                { figure.value }
-                { for sign.map(icon) }
-            </dd>
-        </div>
+impl FigureRow {
+    fn show(&self, figure: Figure) -> Html {
+        let (class, sign, words) = match figure.tone {
+            Tone::Plain => ("plain", None, ""),
+            Tone::Watch => ("watch", Some("warning"), "worth watching: "),
+            Tone::Bad => ("bad", Some("bad"), "bad: "),
+        };
+        html! {
+            <div class={class} title={figure.details}>
+                <dt>{ figure.words }</dt>
+                <dd>
+                    if !words.is_empty() { <span class="hidden">{ words }</span> }
+                    if figure.is_billed {
+                        <button class="plain inline to-bill" aria-haspopup="dialog" onclick={self.open_bill()}>{ figure.value }</button>
+                    } else {
+                        { figure.value }
+                    }
+                    { for sign.map(icon) }
+                </dd>
+            </div>
+        }
+    }
+
+    fn open_bill(&self) -> Callback<MouseEvent> {
+        let cluster = self.cluster;
+        self.send.reform(move |_| Message::OpenPopup(Popup::Bill(cluster), None))
     }
 }
 
@@ -79,6 +95,7 @@ fn figures(figures: &Figures) -> Vec<Figure> {
                 number::per_second(figures.throughput_per_second)
             ),
             tone: tone(asked && share < GOODPUT_WATCH, asked && share < GOODPUT_BAD),
+            is_billed: false,
         },
         latency("read p99", figures.read_latency_ms_p99, figures.read_latency_ms_p50),
         latency("write p99", figures.write_latency_ms_p99, figures.write_latency_ms_p50),
@@ -88,6 +105,7 @@ fn figures(figures: &Figures) -> Vec<Figure> {
             details: "Reads that returned an older version than one acknowledged before the read began"
                 .to_string(),
             tone: tone(figures.stale_reads > 0, figures.stale_reads > 0),
+            is_billed: false,
         },
         Figure {
             value: format!("{} / {}", number::count(figures.failed), number::count(figures.unknown)),
@@ -98,12 +116,14 @@ fn figures(figures: &Figures) -> Vec<Figure> {
                 causes.join(", ")
             },
             tone: tone(broken > 0, broken_share > 0.01),
+            is_billed: false,
         },
         Figure {
             value: number::count(figures.lost_acknowledged_writes),
             words: "lost writes",
             details: "Writes that were acknowledged and are gone".to_string(),
             tone: tone(figures.lost_acknowledged_writes > 0, figures.lost_acknowledged_writes > 0),
+            is_billed: false,
         },
         match figures.visible_at {
             Some((ms, share)) => Figure {
@@ -114,6 +134,7 @@ fn figures(figures: &Figures) -> Vec<Figure> {
                     share * 100.0
                 ),
                 tone: Tone::Plain,
+                is_billed: false,
             },
             None => Figure {
                 value: figures.replication_lag_ms.map_or("–".to_string(), number::milliseconds),
@@ -122,6 +143,7 @@ fn figures(figures: &Figures) -> Vec<Figure> {
                 tone: figures
                     .replication_lag_ms
                     .map_or(Tone::Plain, |lag| tone(lag >= LAG_MS_WATCH, lag >= LAG_MS_BAD)),
+                is_billed: false,
             },
         },
         Figure {
@@ -138,6 +160,7 @@ fn figures(figures: &Figures) -> Vec<Figure> {
                 },
             ),
             tone: Tone::Plain,
+            is_billed: true,
         },
     ]
 }
@@ -151,6 +174,7 @@ fn latency(words: &'static str, p99_ms: f64, p50_ms: f64) -> Figure {
             number::milliseconds(p50_ms)
         ),
         tone: tone(p99_ms >= LATENCY_MS_WATCH, p99_ms >= LATENCY_MS_BAD),
+        is_billed: false,
     }
 }
 

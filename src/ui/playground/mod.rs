@@ -1,5 +1,6 @@
 //! The parts of the playground, from top to bottom of the page.
 
+mod bill;
 mod charts;
 mod cluster_panel;
 mod figures;
@@ -13,6 +14,7 @@ mod timeline;
 mod traffic;
 mod transport;
 
+pub use bill::BillPanel;
 pub use charts::{ChartData, Charts};
 pub use cluster_panel::ClusterPanel;
 pub use futures::Futures;
