@@ -8,6 +8,7 @@ pub mod ring;
 pub mod scenario;
 pub mod session;
 pub mod sql;
+pub mod sweep;
 #[cfg(target_arch = "wasm32")]
 pub mod ui;
 pub mod workload;

@@ -39,6 +39,7 @@ mod sql_mechanisms;
 mod sql_safety;
 mod sql_scenarios;
 mod swarm;
+mod sweep;
 mod switches;
 mod token_ring;
 mod versions;

@@ -6,10 +6,14 @@
 
 mod input;
 mod run;
+mod sweep;
 
+use clap::builder::TypedValueParser;
 use clap::{Args, Parser, Subcommand};
 use faultline::scenario::json_schema::json_schema;
 use faultline::scenario::presets::{self, PRESETS};
+use faultline::sweep::limits::JOBS_MAX;
+use faultline::sweep::plan::{Seeds, Slice};
 use input::Unusable;
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
@@ -42,6 +46,8 @@ enum Command {
     Schema,
     /// Runs a scenario and prints what came of it.
     Run(RunOptions),
+    /// Runs a scenario with every combination of some values and seeds; prints a row of CSV for each.
+    Sweep(SweepOptions),
 }
 
 #[derive(Args)]
@@ -78,6 +84,43 @@ struct RunOptions {
     report: Option<PathBuf>,
 }
 
+#[derive(Args)]
+#[command(after_help = "\
+One row a run: its number, what varies, seed, trace hash, and every figure of every cluster's report,
+as `run --json` has them. A combination that cannot be run has a row that says why in `error`.
+The first --vary varies slowest, the seed fastest; rows stand in that order, whatever --jobs is.
+
+  faultline sweep video-views --vary workload.rate_per_s=500,1000,2000 --vary clusters[1].r=1,2 \\
+      --seeds 1..5 --out sweep.csv
+
+Started again with the same --out, it keeps the rows that are there and runs the rest. What the table is
+of stands beside it, in FILE.csv.plan.json. Slices are cut in order, and only the first has the header:
+one after the other they are the whole table, byte for byte.")]
+struct SweepOptions {
+    /// A scenario by name, or a scenario file.
+    #[arg(value_name = "NAME|FILE")]
+    scenario: String,
+    /// A path into the scenario and the values that it takes: JSON, or text without quotes.
+    #[arg(long, value_name = "PATH=V1,V2,…")]
+    vary: Vec<String>,
+    /// Seeds from A to B, both included, in place of the scenario's.
+    #[arg(long, value_name = "A..B", allow_negative_numbers = true)]
+    seeds: Option<Seeds>,
+    /// Runs at once; as many as there are cores if not given.
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = jobs_parser())]
+    jobs: Option<usize>,
+    /// Only the K-th of M parts, from 1/M to M/M.
+    #[arg(long, value_name = "K/M")]
+    slice: Option<Slice>,
+    /// A file in place of standard output; a sweep that was interrupted goes on in it.
+    #[arg(long, value_name = "FILE.csv")]
+    out: Option<PathBuf>,
+}
+
+fn jobs_parser() -> impl TypedValueParser<Value = usize> {
+    clap::value_parser!(u64).range(1..=JOBS_MAX as u64).map(|jobs| jobs as usize)
+}
+
 pub fn main() -> ExitCode {
     // clap says itself what is wrong, with exit code 2.
     let result = match CommandLine::parse().command {
@@ -87,6 +130,7 @@ pub fn main() -> ExitCode {
         }
         Command::Schema => print(&format!("{:#}\n", json_schema())).map(|()| ExitCode::SUCCESS),
         Command::Run(options) => run::run(&options),
+        Command::Sweep(options) => sweep::sweep(&options),
     };
     result.unwrap_or_else(|error| {
         eprintln!("faultline: {error}");
