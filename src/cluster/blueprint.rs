@@ -26,11 +26,21 @@ pub struct Blueprint {
 impl Blueprint {
     /// The machine of a node; clients and the backup store have none that is paid for.
     pub fn machine(&self, seat: Seat) -> Option<&MachineSection> {
-        match (&self.section, seat) {
-            (_, Seat::Client(_) | Seat::BackupStore) => None,
-            (ClusterSection::ShardedSql(sql), Seat::Mysql { .. }) => Some(&sql.mysql_machine),
-            (ClusterSection::ShardedSql(sql), _) => Some(&sql.proxy_machine),
-            (ClusterSection::GossipRing(ring), _) => Some(&ring.machine),
-        }
+        machine_of(&self.section, seat)
     }
+}
+
+fn machine_of(section: &ClusterSection, seat: Seat) -> Option<&MachineSection> {
+    match (section, seat) {
+        (_, Seat::Client(_) | Seat::BackupStore) => None,
+        (ClusterSection::ShardedSql(sql), Seat::Mysql { .. }) => Some(&sql.mysql_machine),
+        (ClusterSection::ShardedSql(sql), _) => Some(&sql.proxy_machine),
+        (ClusterSection::GossipRing(ring), _) => Some(&ring.machine),
+    }
+}
+
+/// What a cluster costs whether or not it is used: its machines and their storage.
+pub fn fixed_cost(section: &ClusterSection, seats: &[Seat], prices: &PriceSheet) -> FixedCost {
+    let machines = seats.iter().filter_map(|seat| machine_of(section, *seat));
+    FixedCost::of(prices, machines.map(|machine| (machine.machine_type.as_str(), machine.storage_gb)))
 }

@@ -1,6 +1,6 @@
 //! One cluster of a run: its world, what is counted of it, and its series.
 
-use super::blueprint::Blueprint;
+use super::blueprint::{Blueprint, fixed_cost};
 use super::build::{Built, build};
 use super::message::Image;
 use super::resolve::Directory;
@@ -9,7 +9,7 @@ use super::watcher::{Notable, Watcher};
 use crate::check::history::Operation;
 use crate::engine::process::LOCAL_EPOCH_NS;
 use crate::engine::{FaultId, NodeId, PagedVec, SimDuration, SimTime, Touched, World};
-use crate::measure::cost::{FixedCost, PaidBytes};
+use crate::measure::cost::PaidBytes;
 use crate::measure::prices::PriceSheet;
 use crate::measure::recorder::{BucketLatency, Counts, Recorder, Rows, operation};
 use crate::measure::summary::Summary;
@@ -104,7 +104,8 @@ impl ClusterRun {
         let zones_of = seats.iter().map(|seat| scenario.zone_of(section, *seat)).collect();
         let directory = Directory { zones_of, zone_names: scenario.zones.clone(), seats };
         let nodes = directory.seats.len();
-        let mut blueprint = Blueprint {
+        let fixed_cost = fixed_cost(section, &directory.seats, prices);
+        let blueprint = Blueprint {
             section: section.clone(),
             directory,
             ring,
@@ -112,17 +113,8 @@ impl ClusterRun {
             map,
             traffic: Rc::clone(traffic),
             prices: prices.clone(),
-            fixed_cost: FixedCost::of(prices, std::iter::empty()),
+            fixed_cost,
         };
-        let machines: Vec<(&str, f64)> = blueprint
-            .directory
-            .seats
-            .iter()
-            .filter_map(|seat| blueprint.machine(*seat))
-            .map(|machine| (machine.machine_type.as_str(), machine.storage_gb))
-            .collect();
-        let fixed_cost = FixedCost::of(prices, machines.into_iter());
-        blueprint.fixed_cost = fixed_cost;
         let recorder = Recorder::new(traffic.keys.len(), rows(&blueprint));
         ClusterRun {
             world,

@@ -1,11 +1,17 @@
 //! Sweeps: the same rows in the same order whatever runs them, in one go, in slices or after an interruption.
 
 use crate::command_line::{Scratch, error, faultline, json_of, out, refused, small};
+use faultline::measure::prices::PriceSheet;
 use faultline::scenario::presets::PRESETS;
+use faultline::scenario::schema::ClusterSection;
 use faultline::scenario::{Scenario, parse};
+use faultline::session::measured::measure;
 use faultline::sweep::plan::{Plan, PlanError, Seeds, Slice};
 use faultline::sweep::pool;
+use faultline::sweep::right_size::{Job, SEEDS, Search};
 use faultline::sweep::row::Table;
+use faultline::sweep::space::{self, Space};
+use faultline::sweep::target::Target;
 use serde_json::{Value, json};
 use std::fs;
 use std::sync::Mutex;
@@ -173,23 +179,19 @@ fn a_row_has_what_the_run_itself_reports() {
 
 #[test]
 fn every_figure_of_every_report_has_a_column() {
-    let mut looked_at = 0;
     for preset in PRESETS {
         let mut scenario = preset.scenario().expect("it is valid");
         scenario.duration_ms = scenario.duration_ms.min(300.0);
-        let Ok(plan) = Plan::new(&scenario, &[], None) else {
-            // A fault begins after what is left of the run.
-            continue;
-        };
+        // Some begin after what is left of the run.
+        scenario.faults.clear();
+        let plan = Plan::new(&scenario, &[], None).expect("it is a plan");
         let table = Table::of(&plan);
         let row = cells(&table.header(), &table.row(0));
-        looked_at += 1;
         assert_eq!(cell(&row, "error"), "", "{}", preset.name);
         if preset.name == "pbs-lnkd-ssd" {
             assert!(row.iter().any(|(name, _)| name.ends_with(".staleness.consistent_at_ms.5")), "{row:?}");
         }
     }
-    assert!(looked_at > PRESETS.len() / 2, "{looked_at}");
 }
 
 #[test]
@@ -326,4 +328,248 @@ fn values_are_json_or_plain_texts_and_objects_are_made_on_the_way() {
     assert_eq!(sql(5).0["reads"], "primary");
     assert_eq!(sql(5).0["retries"]["max"], 1);
     assert_eq!(sql(5).1, 7);
+}
+
+// ---------------------------------------------------------------------------
+// Right-sizing
+
+/// Three knobs of a ring: 3 × 3 × 3 configurations, some of which are not valid.
+const KNOBS: &str = r#"[
+    {"cluster": "gossip_ring", "label": "Nodes", "path": "nodes", "more": true, "values": [3, 4, 6]},
+    {"cluster": "gossip_ring", "label": "Machine", "path": "machine", "more": true, "choices": [
+        {"value": {"machine_type": "EC2 m6i.large", "cores": 2}, "label": "m6i.large"},
+        {"value": {"machine_type": "EC2 m6i.xlarge", "cores": 4}, "label": "m6i.xlarge"},
+        {"value": {"machine_type": "EC2 m6i.2xlarge", "cores": 8}, "label": "m6i.2xlarge"}
+    ]},
+    {"cluster": "gossip_ring", "label": "R", "path": "r", "values": [1, 2, 4]},
+    {"cluster": "sharded_sql", "label": "Not of this kind", "path": "replicas", "values": [0, 1]}
+]"#;
+
+/// A ring that needs more than its smallest machines for its load.
+fn loaded() -> Scenario {
+    let scenario = json!({
+        "version": 1, "name": "loaded", "title": "Loaded", "duration_ms": 1500,
+        "workload": {"rate_per_s": 3000, "keys": 500, "reads": 0.7, "clients": 4},
+        "clusters": [{"sharded_sql": {}}, {"gossip_ring": {"nodes": 6, "r": 1, "w": 2, "machine":
+            {"machine_type": "EC2 m6i.2xlarge", "cores": 8},
+            "read_service": {"constant_ms": 1.2}, "write_service": {"constant_ms": 1.0}}}],
+    });
+    parse(&scenario.to_string()).expect("it is valid")
+}
+
+fn search(target: Target, runs: usize) -> Search {
+    let scenario = loaded();
+    Search::new(Space::new(&scenario, 1, KNOBS), target, scenario.seed, runs)
+}
+
+/// In the order in which it comes, or otherwise: as if some runs took longer than others.
+fn run_search(search: &mut Search, mut order: impl FnMut(&mut Vec<Job>)) {
+    while !search.is_over() {
+        let mut jobs = search.take_all();
+        order(&mut jobs);
+        for job in jobs {
+            let scenario = search.points[job.point].scenario.clone();
+            let measured = measure(scenario, job.seed, 1).expect("it is valid");
+            search.hear(job, measured);
+        }
+    }
+}
+
+#[test]
+fn one_cluster_alone_runs_as_it_does_beside_the_others() {
+    for name in ["zone-partition", "primary-crash"] {
+        let report = json_of(&["run", name, "--seed", "3", "--json"]);
+        let scenario = PRESETS.iter().find(|preset| preset.name == name).expect("a preset").scenario();
+        let scenario = scenario.expect("it is valid");
+        for (place, cluster) in report["clusters"].as_array().expect("a list").iter().enumerate() {
+            let measured = measure(scenario.clone(), 3, place).expect("it is valid");
+            assert_eq!(cluster["trace_hash"], format!("{:016x}", measured.trace_hash));
+            assert_eq!(cluster["cost"]["usd_per_month"], json!(measured.usd_per_month));
+            assert_eq!(cluster["latency_ms"]["write"]["p99"], json!(measured.write_ms_p99));
+            assert_eq!(cluster["lost_acknowledged_writes"], json!(measured.lost_writes));
+        }
+    }
+}
+
+#[test]
+fn the_search_finds_the_cheapest_of_a_small_space_in_fewer_runs() {
+    let limits = [
+        Target { read_ms_p99_max: Some(12.0), success_share_min: Some(0.999), ..Target::default() },
+        Target { write_ms_p99_max: Some(9.0), stale_share_max: Some(0.0), ..Target::default() },
+        Target { read_ms_p99_max: Some(6.5), lost_writes_max: Some(0), ..Target::default() },
+    ];
+    let scenario = loaded();
+    let space = Space::new(&scenario, 1, KNOBS);
+    let mut all = Vec::new();
+    for configuration in (0..27u8).map(|number| vec![number % 3, number / 3 % 3, number / 9]) {
+        let Ok(candidate) = space.candidate(configuration) else { continue };
+        let runs =
+            (0..SEEDS).map(|n| measure(candidate.scenario.clone(), scenario.seed + n, 1).expect("valid"));
+        all.push((candidate.fixed_usd_per_month, runs.collect::<Vec<_>>()));
+    }
+    assert_eq!(all.len(), 18, "R = 4 is more than N");
+    let mut found = Vec::new();
+    for target in limits {
+        let keeping = all.iter().filter(|(_, runs)| runs.iter().all(|run| target.misses(run).is_empty()));
+        let costs = keeping.map(|(_, runs)| runs.iter().map(|run| run.usd_per_month).fold(0.0, f64::max));
+        let cheapest = costs.fold(f64::INFINITY, f64::min);
+        assert!(cheapest.is_finite(), "{target:?} can be kept");
+        let mut search = search(target, 1_000);
+        run_search(&mut search, |_| {});
+        let best = search.best().expect("something keeps it");
+        assert_eq!(search.points[best].usd_per_month(), cheapest, "{target:?}");
+        assert!(search.is_exhausted());
+        assert!(search.runs() < all.len() * SEEDS as usize, "{} runs", search.runs());
+        found.push(cheapest);
+    }
+    assert!(
+        found.windows(2).any(|pair| pair[0] != pair[1]),
+        "the limits ask for different things: {found:?}"
+    );
+}
+
+#[test]
+fn what_is_tried_does_not_depend_on_which_run_is_over_first() {
+    let target = Target { read_ms_p99_max: Some(7.0), success_share_min: Some(0.99), ..Target::default() };
+    let told = |order: fn(&mut Vec<Job>)| {
+        let mut search = search(target, 25);
+        run_search(&mut search, order);
+        let points: Vec<_> = search.points.iter().map(|point| (&point.configuration, &point.runs)).collect();
+        format!("{points:?} {:?} {:?}", search.best(), search.frontier())
+    };
+    let in_order = told(|_| {});
+    assert_eq!(told(|jobs| jobs.reverse()), in_order);
+    assert_eq!(told(|jobs| jobs.sort_by_key(|job| job.point * 7 % 5)), in_order);
+}
+
+#[test]
+fn a_search_takes_no_more_runs_than_it_may() {
+    let impossible = Target { read_ms_p99_max: Some(0.001), ..Target::default() };
+    for runs in [1, 2, 9, 17] {
+        let mut search = search(impossible, runs);
+        run_search(&mut search, |_| {});
+        assert!(search.runs() <= runs, "{} of {runs}", search.runs());
+        assert_eq!(search.best(), None);
+        assert!(search.closest().is_some());
+    }
+}
+
+#[test]
+fn no_point_of_the_frontier_is_beaten_by_another() {
+    let target = Target { read_ms_p99_max: Some(9.0), success_share_min: Some(0.9), ..Target::default() };
+    let mut search = search(target, 60);
+    run_search(&mut search, |_| {});
+    let frontier = search.frontier();
+    assert!(frontier.len() > 1, "{frontier:?}");
+    let figures = |place: usize| {
+        let point = &search.points[place];
+        let stale = point.worst.and_then(|worst| worst.stale_share).unwrap_or(0.0);
+        [point.usd_per_month(), point.ms_p99(), stale]
+    };
+    for place in &frontier {
+        for other in 0..search.points.len() {
+            let (one, other) = (figures(*place), figures(other));
+            let is_beaten = one != other && one.iter().zip(&other).all(|(one, other)| other <= one);
+            let is_sound = !search.points[*place].misses.iter().any(|miss| miss.limit == "success");
+            assert!(is_sound && !is_beaten, "{one:?} by {other:?}");
+        }
+    }
+    assert!(frontier.windows(2).all(|pair| figures(pair[0])[0] <= figures(pair[1])[0]), "by cost");
+}
+
+#[test]
+fn what_a_cluster_has_now_is_a_choice_and_the_rest_of_it_stays() {
+    let scenario = json!({
+        "version": 1, "name": "odd", "title": "Odd", "duration_ms": 1000, "workload": {"rate_per_s": 10},
+        "clusters": [{"gossip_ring": {"nodes": 5, "n": 2, "read_level": "quorum", "machine":
+            {"machine_type": "EC2 i3.large", "cores": 2, "queue_limit": 99}}}],
+        "faults": [{"at_ms": 100, "do": {"crash": {"nodes": {"nodes": ["ring-4"]}}}}],
+    });
+    let scenario = parse(&scenario.to_string()).expect("it is valid");
+    let space = Space::new(&scenario, 0, space::KNOBS);
+    assert_eq!(space.words(&space.present())[..3], ["5", "as it is", "2"]);
+    assert!(space.knobs.iter().all(|knob| knob.label != "R"), "the level is named: R does nothing");
+    assert_eq!(space.candidate(space.present()).expect("it is valid").scenario, scenario);
+    let with = |knob: usize, choice: u8| {
+        let mut configuration = space.present();
+        configuration[knob] = choice;
+        space.candidate(configuration)
+    };
+    let larger = with(1, 2).expect("it is valid").scenario;
+    let ClusterSection::GossipRing(ring) = &larger.clusters[0] else { panic!("a ring") };
+    assert_eq!((ring.machine.machine_type.as_str(), ring.machine.cores), ("EC2 m6i.xlarge", 4));
+    assert_eq!(ring.machine.queue_limit, 99, "not the knob's");
+    let error = with(0, 0).expect_err("ring-4 is not there").to_string();
+    assert!(error.contains("ring-4"), "{error}");
+}
+
+#[test]
+fn every_knob_turns_something_and_its_machines_are_those_of_the_price_sheet() {
+    let knobs: Value = serde_json::from_str(space::KNOBS).expect("JSON");
+    let sheet = PriceSheet::bundled("aws-us-east-1-on-demand").expect("a sheet");
+    for choice in
+        knobs.as_array().expect("a list").iter().filter_map(|knob| knob["choices"].as_array()).flatten()
+    {
+        let Some(machine) = choice["value"]["machine_type"].as_str() else { continue };
+        let item =
+            sheet.items.iter().find(|item| item.item == machine).unwrap_or_else(|| panic!("{machine}"));
+        let cores = choice["value"]["cores"].as_u64().expect("cores");
+        assert!(item.vcpu.is_none_or(|vcpu| u64::from(vcpu) == cores), "{machine}");
+    }
+    let scenario = scenario();
+    for cluster in 0..2 {
+        let space = Space::new(&scenario, cluster, space::KNOBS);
+        assert!(space.knobs.len() >= 5);
+        let now = space.candidate(space.present()).expect("it is valid");
+        for (place, knob) in space.knobs.iter().enumerate() {
+            let others = (0..knob.choices.len() as u8).filter(|choice| *choice != knob.now);
+            let changes = others.filter(|choice| {
+                let mut configuration = space.present();
+                configuration[place] = *choice;
+                space.candidate(configuration).is_ok_and(|candidate| candidate.scenario != now.scenario)
+            });
+            assert!(changes.count() > 0, "{} does nothing", knob.label);
+        }
+    }
+}
+
+#[test]
+fn right_size_prints_the_frontier_and_writes_the_best_as_a_scenario() {
+    let scratch = Scratch::new("right-size");
+    let file = scratch.file("loaded.json", serde_json::to_string(&loaded()).expect("JSON"));
+    let best = scratch.path("best.json");
+    let target = ["--read-p99-ms", "9", "--success-min", "0.99", "--lost-writes-max", "0"];
+    let command = |more: &[&str]| {
+        let mut all = vec!["right-size", file.as_str(), "--cluster", "gossip ring", "--runs", "30"];
+        all.extend(target);
+        all.extend(more);
+        let output = faultline(&all);
+        assert_eq!(output.status.code(), Some(0), "{}", error(&output));
+        out(&output)
+    };
+    let text = command(&["--out", &best, "--jobs", "2"]);
+    assert!(text.contains("Cheapest that keeps the target: $"), "{text}");
+    assert_eq!(command(&["--jobs", "1"]), text, "whatever the number of jobs");
+    let report: Value = serde_json::from_str(&command(&["--json"])).expect("JSON");
+    let point = &report["points"][report["best"].as_u64().expect("a best") as usize];
+    assert_eq!((&point["meets"], &point["misses"]), (&json!(true), &json!([])));
+    assert!(report["frontier"].as_array().expect("a list").contains(&report["best"]), "{report:#}");
+    let run = json_of(&["run", &best, "--json"]);
+    assert_eq!(run["clusters"][1]["trace_hash"], point["trace_hashes"][0], "the point opens its run");
+    assert!(run["clusters"][1]["latency_ms"]["read"]["p99"].as_f64().expect("a number") <= 9.0);
+
+    let impossible = ["right-size", &file, "--cluster", "gossip_ring", "--read-p99-ms", "0", "--runs", "3"];
+    let output = faultline(&impossible);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        out(&output).contains("Nothing was found") && out(&output).contains("Closest: "),
+        "{}",
+        out(&output)
+    );
+    refused(&["right-size", &file, "--cluster", "gossip_ring"], &["--read-p99-ms", "--lost-writes-max"]);
+    refused(&["right-size", &file, "--read-p99-ms", "9"], &["--cluster", "Sharded SQL, Gossip ring"]);
+    refused(&["right-size", &file, "--cluster", "rng", "--read-p99-ms", "9"], &["no cluster `rng`"]);
+    refused(&["right-size", &file, "--success-min", "1.5"], &["--success-min", "from 0 to 1"]);
+    refused(&["right-size", &file, "--read-p99-ms=-1"], &["--read-p99-ms", "0 or more"]);
+    refused(&["right-size", &file, "--success-min", "1", "--runs", "0"], &["--runs"]);
 }

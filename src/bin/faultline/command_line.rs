@@ -5,6 +5,7 @@
 //! everything else that is said goes to standard error.
 
 mod input;
+mod right_size;
 mod run;
 mod sweep;
 
@@ -14,6 +15,7 @@ use faultline::scenario::json_schema::json_schema;
 use faultline::scenario::presets::{self, PRESETS};
 use faultline::sweep::limits::JOBS_MAX;
 use faultline::sweep::plan::{Seeds, Slice};
+use faultline::sweep::right_size::{RUNS, RUNS_MAX};
 use input::Unusable;
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
@@ -48,6 +50,8 @@ enum Command {
     Run(RunOptions),
     /// Runs a scenario with every combination of some values and seeds; prints a row of CSV for each.
     Sweep(SweepOptions),
+    /// Searches for the cheapest configuration of a cluster that keeps a target.
+    RightSize(RightSizeOptions),
 }
 
 #[derive(Args)]
@@ -117,6 +121,61 @@ struct SweepOptions {
     out: Option<PathBuf>,
 }
 
+#[derive(Args)]
+#[command(after_help = "\
+Under the scenario's own load and faults. It starts with the cluster as it is, and turns the knobs that
+stand in static/right_size.json: machines, how many of them, replicas, quorums. Every configuration is
+judged by the worst of two runs, the first with the scenario's seed; the same search tries the same
+configurations whatever --jobs is. Exit code 1: nothing was found that keeps the target.")]
+struct RightSizeOptions {
+    /// A scenario by name, or a scenario file.
+    #[arg(value_name = "NAME|FILE")]
+    scenario: String,
+    /// The cluster by its name or kind; may be left out where there is only one.
+    #[arg(long, value_name = "NAME")]
+    cluster: Option<String>,
+    /// Most that the 99th percentile of reads may take.
+    #[arg(long, value_name = "MS", value_parser = at_least_0)]
+    read_p99_ms: Option<f64>,
+    /// Most that the 99th percentile of writes may take.
+    #[arg(long, value_name = "MS", value_parser = at_least_0)]
+    write_p99_ms: Option<f64>,
+    /// Least share of the operations that succeed, 0 to 1.
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    success_min: Option<f64>,
+    /// Most stale reads for each read, 0 to 1.
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    stale_share_max: Option<f64>,
+    /// Most acknowledged writes that are lost.
+    #[arg(long, value_name = "N")]
+    lost_writes_max: Option<u64>,
+    /// Runs that the search may take.
+    #[arg(long, value_name = "N", default_value_t = RUNS as u64, allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=RUNS_MAX as u64))]
+    runs: u64,
+    /// The first of the two seeds, in place of the scenario's.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    seed: Option<u64>,
+    /// Runs at once; as many as there are cores if not given.
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = jobs_parser())]
+    jobs: Option<usize>,
+    /// Prints everything that was tried as one JSON object, in place of a table.
+    #[arg(long)]
+    json: bool,
+    /// Writes the scenario with the cheapest configuration to a file.
+    #[arg(long, value_name = "FILE.json")]
+    out: Option<PathBuf>,
+}
+
+fn at_least_0(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| *number >= 0.0 && number.is_finite());
+    number.ok_or_else(|| "it must be a number of 0 or more".to_string())
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| (0.0..=1.0).contains(number));
+    number.ok_or_else(|| "it must be a share: a number from 0 to 1".to_string())
+}
+
 fn jobs_parser() -> impl TypedValueParser<Value = usize> {
     clap::value_parser!(u64).range(1..=JOBS_MAX as u64).map(|jobs| jobs as usize)
 }
@@ -131,6 +190,7 @@ pub fn main() -> ExitCode {
         Command::Schema => print(&format!("{:#}\n", json_schema())).map(|()| ExitCode::SUCCESS),
         Command::Run(options) => run::run(&options),
         Command::Sweep(options) => sweep::sweep(&options),
+        Command::RightSize(options) => right_size::right_size(&options),
     };
     result.unwrap_or_else(|error| {
         eprintln!("faultline: {error}");

@@ -33,6 +33,12 @@ pub enum Unusable {
         path.display()
     )]
     OtherTable { path: PathBuf, what: String },
+    #[error("--cluster: {unknown}")]
+    NoSuchCluster { unknown: Box<UnknownName> },
+    #[error(
+        "there is nothing to keep: give at least one of --read-p99-ms, --write-p99-ms, --success-min, --stale-share-max, --lost-writes-max"
+    )]
+    NoTarget,
     #[error("cannot write {}: {error}", path.display())]
     Unwritable { path: PathBuf, error: io::Error },
     #[error("cannot print: {error}")]

@@ -88,7 +88,7 @@ pub fn jobs() -> usize {
 }
 
 /// A bar, if a terminal watches.
-fn progress(runs: &Range<u64>) -> ProgressBar {
+pub fn progress(runs: &Range<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(runs.end - runs.start), ProgressDrawTarget::stderr());
     let style = ProgressStyle::with_template("{bar:30} {pos} of {len} runs, {eta} to go");
     bar.set_style(style.expect("the template is valid"));
