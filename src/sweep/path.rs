@@ -4,7 +4,8 @@
 //! `clusters[1].r`, `clusters.Gossip ring.r` and `clusters.gossip_ring.r` are all
 //! `clusters[1].gossip_ring.r`.
 
-use crate::scenario::document::{Step, at};
+use crate::scenario::Scenario;
+use crate::scenario::document::{Step, at, parse_tree};
 use crate::scenario::error::UnknownName;
 use serde_json::{Map, Value};
 use std::fmt::Write;
@@ -29,6 +30,12 @@ pub enum PathError {
     List { list: String, length: usize },
     #[error("{0}")]
     NoSuchField(Box<UnknownName>),
+}
+
+/// A scenario as a tree, with every field. By its text: the code that writes and reads that is downloaded anyway.
+pub fn tree_of(scenario: &Scenario) -> Value {
+    let text = serde_json::to_string(scenario).expect("a scenario is JSON");
+    parse_tree(&text).expect("what was just written is JSON")
 }
 
 /// Where a path leads in a scenario that has every field. Its last fields may be missing: whoever

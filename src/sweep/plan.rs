@@ -16,7 +16,7 @@
 //! product of both) is kept: its runs have rows that say why they were not run.
 
 use super::limits::{COMBINATIONS_MAX, RUNS_MAX, SLICES_MAX, VALUES_MAX, VARIED_MAX};
-use super::path::{PathError, cluster_name, clusters, resolve, set, written};
+use super::path::{PathError, cluster_name, clusters, resolve, set, tree_of, written};
 use crate::scenario::document::{Step, parse_tree};
 use crate::scenario::error::shortened;
 use crate::scenario::parse::from_tree;
@@ -155,7 +155,7 @@ pub struct Plan {
 impl Plan {
     /// `vary` are texts such as `workload.rate_per_s=500,1000`. Without seeds the scenario's own is taken.
     pub fn new(scenario: &Scenario, vary: &[String], seeds: Option<Seeds>) -> Result<Plan, PlanError> {
-        let tree = serde_json::to_value(scenario).expect("a scenario is JSON");
+        let tree = tree_of(scenario);
         if vary.len() > VARIED_MAX {
             return Err(PlanError::TooManyPaths { paths: vary.len() });
         }

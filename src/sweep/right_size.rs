@@ -7,9 +7,10 @@
 //! - Candidates are what differs from something tried in one knob, and from the cheapest so far that keeps the
 //!   target in one or two: smaller machines, but more of them. One whose machines alone cost as much as the
 //!   cheapest that is known to do is left out.
-//! - Before something was found that does, those go first that are next to what came closest to the target.
-//!   After that, those next to something that does, spread over what they cost: what does leaves out all
-//!   that is dearer, what does not all that has less of everything and no other difference.
+//! - Those go first that are next to what came closest to the target, the cheapest first. Next to what keeps
+//!   it they are spread over what they cost: what keeps it too leaves out all that is dearer, what does not
+//!   all that has less of everything and no other difference. Next to what ran exactly as something else,
+//!   nothing is looked for.
 //! - A candidate runs with one seed first; one that keeps the target, and is the cheapest or on the frontier,
 //!   then runs with the others. It is judged by the worst of its runs.
 //!
@@ -19,6 +20,7 @@
 //! Simplified: "has less of everything" is taken to be no faster and no more available, which `more` in
 //! `static/right_size.json` claims of a knob. A seed has its luck; more seeds are surer.
 
+use super::frontier::{figures_of, frontier};
 use super::space::{Candidate, Configuration, Space};
 use super::target::{Miss, Target};
 use crate::engine::order::{key_of, places_by};
@@ -95,8 +97,7 @@ impl Point {
 
     /// The slower of reads and writes.
     pub fn ms_p99(&self) -> f64 {
-        let p99 = |ms: Option<f64>| ms.unwrap_or(f64::INFINITY);
-        self.worst.map_or(f64::INFINITY, |worst| p99(worst.read_ms_p99).max(p99(worst.write_ms_p99)))
+        self.worst.map_or(f64::INFINITY, |worst| figures_of(&worst)[1])
     }
 }
 
@@ -193,24 +194,10 @@ impl Search {
     /// Points than which none is better in one of cost, latency and staleness and no worse in the others,
     /// by cost. What fails too often or loses writes is none.
     pub fn frontier(&self) -> Vec<usize> {
-        let is_sound = |point: &Point| {
-            let is_unsound = |miss: &Miss| matches!(miss.limit, "success" | "lost writes");
-            point.worst.is_some() && !point.misses.iter().any(is_unsound)
-        };
-        let figures = |point: &Point| {
-            let stale = point.worst.and_then(|worst| worst.stale_share).unwrap_or(0.0);
-            [point.usd_per_month(), point.ms_p99(), stale]
-        };
-        let beats = |one: &Point, other: &Point| {
-            let (one, other) = (figures(one), figures(other));
-            one != other && one.iter().zip(&other).all(|(one, other)| one <= other)
-        };
-        let sound: Vec<usize> =
-            (0..self.points.len()).filter(|place| is_sound(&self.points[*place])).collect();
-        let mut frontier = sound.clone();
-        frontier.retain(|place| !sound.iter().any(|other| beats(&self.points[*other], &self.points[*place])));
-        let by_cost = places_by(frontier.len(), |at| key_of(self.points[frontier[at]].usd_per_month()));
-        by_cost.into_iter().map(|at| frontier[at as usize]).collect()
+        let is_unsound = |miss: &Miss| matches!(miss.limit, "success" | "lost writes");
+        let is_sound = |point: &Point| !point.misses.iter().any(is_unsound);
+        let figures = |point: &Point| point.worst.filter(|_| is_sound(point)).map(|worst| figures_of(&worst));
+        frontier(&self.points.iter().map(figures).collect::<Vec<_>>())
     }
 
     /// Looks at every point that is decided, and at what is next to it.
@@ -228,6 +215,10 @@ impl Search {
         let best = self.best();
         for place in decided {
             let point = &self.points[place];
+            // The very same run: what it has otherwise does nothing here, and would do nothing next to it.
+            if self.points[..place].iter().any(|other| other.worst == point.worst) {
+                continue;
+            }
             let (configuration, misses_by) = (point.configuration.clone(), point.misses_by());
             self.look_around(&configuration, misses_by, best == Some(place));
         }
@@ -291,8 +282,11 @@ impl Search {
                 too_small.iter().any(|point| self.space.is_no_more(configuration, &point.configuration));
             !is_too_dear && !is_too_small
         });
-        let room = ROUND_RUNS.saturating_sub(round.len()).min(self.runs_left.saturating_sub(round.len()));
-        let chosen = self.choose(room, limit.is_some());
+        // Something that keeps the target once has to be able to do so again.
+        let spare = if limit.is_none() && self.runs_left >= SEEDS as usize { SEEDS as usize - 1 } else { 0 };
+        let room =
+            ROUND_RUNS.saturating_sub(round.len()).min(self.runs_left.saturating_sub(round.len() + spare));
+        let chosen = self.choose(room);
         self.is_exhausted = chosen.is_empty() && round.is_empty() && self.waiting.is_empty();
         let mut configurations: Vec<Configuration> = Vec::new();
         for place in &chosen {
@@ -322,26 +316,20 @@ impl Search {
         self.under_way = self.to_hand_out.len();
     }
 
-    /// Which of those that wait are tried next: places among them.
-    fn choose(&self, room: usize, has_best: bool) -> Vec<usize> {
-        let by_cost = places_by(self.waiting.len(), |place| key_of(self.waiting[place].fixed_usd_per_month));
+    /// Which of those that wait are tried next: places among them. Those next to what came closest first, the
+    /// cheapest of them; next to what keeps the target, where they are too many, spread over what they cost.
+    fn choose(&self, room: usize) -> Vec<usize> {
+        let cost = |place: usize| self.waiting[place].fixed_usd_per_month;
         let misses_by = |place: u32| self.waiting[place as usize].parent_misses_by;
-        let next_to_good: Vec<u32> =
-            by_cost.iter().copied().filter(|place| misses_by(*place) <= 0.0).collect();
-        let mut chosen: Vec<usize> = Vec::new();
-        if has_best && !next_to_good.is_empty() {
-            // Spread over what they cost.
-            let count = room.min(next_to_good.len());
-            chosen.extend(
-                (0..count).map(|n| next_to_good[(2 * n + 1) * next_to_good.len() / (2 * count)] as usize),
-            );
-        }
+        let by_cost = places_by(self.waiting.len(), |place| key_of(cost(place)));
         let by_miss = places_by(by_cost.len(), |at| key_of(misses_by(by_cost[at])));
-        for at in by_miss {
-            let place = by_cost[at as usize] as usize;
-            if chosen.len() < room && !chosen.contains(&place) {
-                chosen.push(place);
-            }
+        let order: Vec<u32> = by_miss.into_iter().map(|at| by_cost[at as usize]).collect();
+        let mut chosen = Vec::new();
+        for alike in order.chunk_by(|one, other| misses_by(*one) == misses_by(*other)) {
+            let count = alike.len().min(room - chosen.len());
+            let is_next_to_good = misses_by(alike[0]) <= 0.0;
+            let spread = |n: usize| if is_next_to_good { (2 * n + 1) * alike.len() / (2 * count) } else { n };
+            chosen.extend((0..count).map(|n| alike[spread(n)] as usize));
         }
         chosen
     }

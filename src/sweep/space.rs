@@ -11,7 +11,7 @@
 //!
 //! What the cluster has now is a choice too, whether or not the file lists it.
 
-use super::path::{clusters, parts};
+use super::path::{clusters, parts, tree_of};
 use crate::cluster::blueprint::fixed_cost;
 use crate::measure::cost::PaidBytes;
 use crate::measure::prices::PriceSheet;
@@ -50,6 +50,7 @@ pub struct Space {
     /// With every field.
     scenario: Value,
     pub cluster: usize,
+    kind: String,
     pub knobs: Vec<Knob>,
     prices: PriceSheet,
 }
@@ -66,7 +67,7 @@ pub struct Candidate {
 impl Space {
     /// Of one cluster of a valid scenario, with the knobs of a file that is known to be right.
     pub fn new(scenario: &Scenario, cluster: usize, knobs: &str) -> Space {
-        let tree = serde_json::to_value(scenario).expect("a scenario is JSON");
+        let tree = tree_of(scenario);
         let (kind, section) = parts(&clusters(&tree)[cluster]).expect("a cluster has a kind");
         let entries = parse_tree(knobs).unwrap_or_default();
         let entries = entries.as_array().map_or(&[][..], Vec::as_slice);
@@ -75,7 +76,7 @@ impl Space {
             own.filter(|entry| entry["unless"].as_str().is_none_or(|path| value_at(section, path).is_null()));
         let knobs = knobs.map(|entry| knob(entry, section)).filter(|knob| knob.choices.len() > 1).collect();
         let prices = PriceSheet::bundled(&scenario.prices).expect("the scenario was checked to name one");
-        Space { cluster, knobs, prices, scenario: tree }
+        Space { cluster, kind: kind.to_string(), knobs, prices, scenario: tree }
     }
 
     /// What the cluster is now.
@@ -89,17 +90,26 @@ impl Space {
         chosen.map(|(knob, choice)| knob.choices[usize::from(*choice)].label.as_str()).collect()
     }
 
+    /// The knobs that stand otherwise than now, in words.
+    pub fn differences(&self, configuration: &[u8]) -> String {
+        let mut text = String::new();
+        for (place, (knob, words)) in self.knobs.iter().zip(self.words(configuration)).enumerate() {
+            if configuration[place] != knob.now {
+                let separator = if text.is_empty() { "" } else { ", " };
+                text = format!("{text}{separator}{}: {words}", knob.label);
+            }
+        }
+        if text.is_empty() { "as it is".to_string() } else { text }
+    }
+
     /// A configuration as a scenario; an error if it can't be run: a quorum of more nodes than there are,
     /// or a fault of the scenario that names a node which is not there any more.
     pub fn candidate(&self, configuration: Configuration) -> Result<Candidate, ScenarioError> {
         let mut tree = self.scenario.clone();
-        let section =
-            tree["clusters"][self.cluster].as_object_mut().and_then(|kinds| kinds.values_mut().next());
-        if let Some(section) = section {
-            for (knob, choice) in self.knobs.iter().zip(&configuration) {
-                if *choice != knob.now {
-                    put(section, &knob.path, &knob.choices[usize::from(*choice)].value);
-                }
+        let section = &mut tree["clusters"][self.cluster][self.kind.as_str()];
+        for (knob, choice) in self.knobs.iter().zip(&configuration) {
+            if *choice != knob.now {
+                put(section, &knob.path, &knob.choices[usize::from(*choice)].value);
             }
         }
         let scenario = from_tree(&tree, None)?;

@@ -5,7 +5,9 @@ use faultline::measure::prices::PriceSheet;
 use faultline::scenario::presets::PRESETS;
 use faultline::scenario::schema::ClusterSection;
 use faultline::scenario::{Scenario, parse};
+use faultline::session::driver::Driver;
 use faultline::session::measured::measure;
+use faultline::session::protocol::{FromWorker, ToWorker};
 use faultline::sweep::plan::{Plan, PlanError, Seeds, Slice};
 use faultline::sweep::pool;
 use faultline::sweep::right_size::{Job, SEEDS, Search};
@@ -389,6 +391,21 @@ fn one_cluster_alone_runs_as_it_does_beside_the_others() {
             assert_eq!(cluster["lost_acknowledged_writes"], json!(measured.lost_writes));
         }
     }
+}
+
+#[test]
+fn a_worker_of_the_page_measures_the_same() {
+    let scenario = loaded();
+    let measure_by_worker = |scenario: String| {
+        let message = ToWorker::Measure { scenario, seed: 5, cluster: 1 };
+        // As it travels.
+        let bytes = postcard::to_allocvec(&message).expect("it can be encoded");
+        Driver::new().handle(postcard::from_bytes(&bytes).expect("it can be decoded"), &mut || 0.0)
+    };
+    let said = measure_by_worker(serde_json::to_string(&scenario).expect("JSON"));
+    assert_eq!(said, [FromWorker::Measured(measure(scenario, 5, 1).expect("it is valid"))]);
+    let said = measure_by_worker(r#"{"version": 1}"#.to_string());
+    assert!(matches!(&said[..], [FromWorker::Refused(why)] if why.contains("is missing")), "{said:?}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use faultline::report::run_report::hash_digits;
 use faultline::scenario::Scenario;
 use faultline::scenario::error::UnknownName;
 use faultline::session::measured::measure;
-use faultline::sweep::path::cluster_number;
+use faultline::sweep::path::{cluster_number, tree_of};
 use faultline::sweep::pool;
 use faultline::sweep::right_size::{Job, Point, Search};
 use faultline::sweep::space::{KNOBS, Space};
@@ -49,7 +49,7 @@ pub fn right_size(options: &RightSizeOptions) -> Result<ExitCode, Unusable> {
 
 fn cluster(scenario: &Scenario, name: Option<&str>) -> Result<usize, Unusable> {
     let names = || scenario.clusters.iter().map(|cluster| cluster.name().to_string()).collect();
-    let tree = serde_json::to_value(scenario).expect("a scenario is JSON");
+    let tree = tree_of(scenario);
     match name {
         Some(name) => cluster_number(&tree, name),
         None if scenario.clusters.len() == 1 => Ok(0),
@@ -81,18 +81,8 @@ fn run(search: &mut Search, jobs: usize, runs: u64) {
     bar.finish_and_clear();
 }
 
-/// The knobs that stand otherwise than at first, in words.
 fn differences(search: &Search, point: &Point) -> String {
-    let space = search.space();
-    let (now, words) = (space.present(), space.words(&point.configuration));
-    let mut text = String::new();
-    for (place, knob) in space.knobs.iter().enumerate() {
-        if point.configuration[place] != now[place] {
-            let separator = if text.is_empty() { "" } else { ", " };
-            let _ = write!(text, "{separator}{}: {}", knob.label, words[place]);
-        }
-    }
-    if text.is_empty() { "as it is".to_string() } else { text }
+    search.space().differences(&point.configuration)
 }
 
 /// What of a point is not as it should be, in words.
@@ -101,7 +91,8 @@ fn misses(point: &Point) -> String {
         Some(found) => format!("{} {found:.4}", miss.limit),
         None => format!("no {}", miss.limit),
     });
-    words.collect::<Vec<String>>().join(", ")
+    let words = words.collect::<Vec<String>>().join(", ");
+    if words.is_empty() { "it kept the target once".to_string() } else { format!("it has {words}") }
 }
 
 fn as_text(scenario: &Scenario, search: &Search) -> String {
@@ -113,7 +104,7 @@ fn as_text(scenario: &Scenario, search: &Search) -> String {
         None => {
             let closest = search.closest().map(|closest| &search.points[closest]);
             let closest = closest.map_or(String::new(), |point| {
-                format!("\nClosest: {}; it has {}.", differences(search, point), misses(point))
+                format!("\nClosest: {}; {}.", differences(search, point), misses(point))
             });
             writeln!(text, "Nothing was found that keeps the target.{closest}\n")
         }
