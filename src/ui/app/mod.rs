@@ -8,6 +8,7 @@ mod commands;
 mod from_outside;
 mod from_worker;
 mod redesign;
+mod sizing;
 mod view;
 
 use super::design::{Change, Design};
@@ -19,6 +20,7 @@ use super::playground::ChartData;
 use super::route::Route;
 use super::run::Run;
 use super::shared::Shared;
+use super::sizing::{Act, Sizing};
 use super::theme::{Colours, Theme};
 use super::worker_link::WorkerLink;
 use crate::scenario::fault::FaultSpec;
@@ -83,6 +85,9 @@ pub enum Message {
 
     OpenDesign,
     Design(Change),
+    /// Looks for a cheaper design of this cluster.
+    RightSize(u8),
+    Sizing(Act),
 
     OpenPopup(Popup, Anchor),
     ClosePopup,
@@ -128,6 +133,7 @@ pub struct Notice {
 pub enum Page {
     Gallery,
     Playground,
+    Sizing,
 }
 
 pub struct App {
@@ -144,6 +150,7 @@ pub struct App {
     /// What is being opened, in words, until it is open.
     opening: Option<String>,
     design: Shared<Design>,
+    sizing: Option<Sizing>,
     popup: Option<(Popup, Anchor)>,
     notice: Option<Notice>,
     notice_ends: Option<Timeout>,
@@ -183,6 +190,7 @@ impl Component for App {
             charts_ms: f64::MIN,
             opening: None,
             design: Shared::new(Design::default()),
+            sizing: None,
             popup: None,
             notice: None,
             notice_ends: None,
@@ -231,6 +239,8 @@ impl Component for App {
 
             Message::OpenDesign => self.open_design(),
             Message::Design(change) => self.change_design(change),
+            Message::RightSize(cluster) => self.right_size(cluster),
+            Message::Sizing(act) => self.sizing.as_mut().is_some_and(|sizing| sizing.act(act)),
 
             Message::OpenPopup(popup, anchor) => self.open_popup(popup, anchor),
             Message::ClosePopup => self.popup.take().is_some(),
