@@ -6,6 +6,7 @@ pub mod measure;
 pub mod report;
 pub mod ring;
 pub mod scenario;
+pub mod service;
 pub mod session;
 pub mod sql;
 pub mod sweep;

@@ -10,7 +10,7 @@ use crate::workload::client::{ClientControl, ClientEvent, ClientTimer};
 use crate::workload::client::{
     Topology, got_bytes, put_bytes, request_bytes, response_bytes, topology_bytes,
 };
-use crate::workload::operation::{Got, Put, Request, Response};
+use crate::workload::operation::{Got, Put, Request, Response, Selected};
 use std::rc::Rc;
 
 /// Anything that travels in a cluster.
@@ -25,6 +25,8 @@ pub enum Message {
     Got(Got),
     /// To the clients of a ring that has changed.
     Topology(Rc<Topology>),
+    /// To a service that asked for rows.
+    Selected(Selected),
     Sql(SqlMessage),
     Ring(RingMessage),
 }
@@ -40,6 +42,7 @@ impl EngineMessage for Message {
             | Message::Response(_)
             | Message::Put(_)
             | Message::Got(_)
+            | Message::Selected(_)
             | Message::Topology(_) => Transport::Pooled,
             Message::Sql(message) => message.transport(),
             Message::Ring(message) => message.transport(),
@@ -49,7 +52,9 @@ impl EngineMessage for Message {
     fn class(&self) -> u8 {
         match self {
             Message::Request(_) | Message::Put(_) => CLASS_REQUEST,
-            Message::Response(_) | Message::Got(_) | Message::Topology(_) => CLASS_RESPONSE,
+            Message::Response(_) | Message::Got(_) | Message::Selected(_) | Message::Topology(_) => {
+                CLASS_RESPONSE
+            }
             Message::Sql(message) => message.class(),
             Message::Ring(message) => message.class(),
         }
@@ -62,6 +67,9 @@ impl EngineMessage for Message {
             Message::Put(put) => put_bytes(put),
             Message::Got(got) => got_bytes(got),
             Message::Topology(topology) => topology_bytes(topology),
+            Message::Selected(selected) => {
+                response_bytes(&selected.response) + 16 * selected.rows.len() as u32
+            }
             Message::Sql(message) => message.bytes(),
             Message::Ring(message) => message.bytes(),
         }
@@ -180,6 +188,7 @@ from_variants! {
     Message::Put(Put),
     Message::Got(Got),
     Message::Topology(Rc<Topology>),
+    Message::Selected(Selected),
     Message::Sql(SqlMessage),
     Message::Ring(RingMessage),
     Timer::Client(ClientTimer),

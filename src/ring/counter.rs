@@ -55,6 +55,12 @@ impl Counter {
         shard.taken += u32::from(takes);
     }
 
+    /// The actor adds so many.
+    pub fn add(&mut self, actor: Actor, amount: u32) {
+        let shard = self.entry(actor);
+        shard.added = shard.added.saturating_add(amount);
+    }
+
     /// What is sent to the other replicas: the actor's own entry.
     pub fn shard(&self, actor: Actor) -> Counter {
         Counter { shards: self.shards.iter().filter(|shard| shard.actor == actor).copied().collect() }

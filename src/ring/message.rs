@@ -11,7 +11,7 @@ use super::storage::log_disk::{Change, LogDisk};
 use crate::engine::{DiskImage, NodeId, PagedVec, Process, Ticket, Transport};
 use crate::workload::client::Topology;
 use crate::workload::keys::KeySpace;
-use crate::workload::operation::{Got, HEADER_BYTES, KeyId, Request, Response};
+use crate::workload::operation::{Got, HEADER_BYTES, KeyId, Request, Response, Selected};
 use crate::workload::version_vector::VersionVector;
 use std::rc::Rc;
 
@@ -545,7 +545,12 @@ impl DiskImage for RingDisk {
 /// A process that can contain a ring node.
 pub trait RingHost:
     Process<
-        Message: From<RingMessage> + From<Response> + From<Request> + From<Got> + From<Rc<Topology>>,
+        Message: From<RingMessage>
+                     + From<Response>
+                     + From<Request>
+                     + From<Got>
+                     + From<Selected>
+                     + From<Rc<Topology>>,
         Timer: From<RingTimer>,
         Token: From<RingToken>,
         Output: From<RingEvent>,
@@ -555,7 +560,12 @@ pub trait RingHost:
 }
 impl<P> RingHost for P where
     P: Process<
-            Message: From<RingMessage> + From<Response> + From<Request> + From<Got> + From<Rc<Topology>>,
+            Message: From<RingMessage>
+                         + From<Response>
+                         + From<Request>
+                         + From<Got>
+                         + From<Selected>
+                         + From<Rc<Topology>>,
             Timer: From<RingTimer>,
             Token: From<RingToken>,
             Output: From<RingEvent>,

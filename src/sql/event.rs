@@ -4,7 +4,7 @@ use super::message::SqlMessage;
 use super::record::SqlRecord;
 use super::shard_map::KeyRange;
 use crate::engine::{DiskImage, NodeId, Process, SimDuration, SimTime, Ticket};
-use crate::workload::operation::{KeyId, Request, Response};
+use crate::workload::operation::{KeyId, Request, Response, Selected};
 
 /// Something worth telling.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -394,7 +394,7 @@ pub enum SqlToken {
 /// A process that can contain the parts of a SQL cluster.
 pub trait SqlHost:
     Process<
-        Message: From<SqlMessage> + From<Response> + From<Request>,
+        Message: From<SqlMessage> + From<Response> + From<Request> + From<Selected>,
         Timer: From<SqlTimer>,
         Token: From<SqlToken>,
         Output: From<SqlEvent>,
@@ -404,7 +404,7 @@ pub trait SqlHost:
 }
 impl<P> SqlHost for P where
     P: Process<
-            Message: From<SqlMessage> + From<Response> + From<Request>,
+            Message: From<SqlMessage> + From<Response> + From<Request> + From<Selected>,
             Timer: From<SqlTimer>,
             Token: From<SqlToken>,
             Output: From<SqlEvent>,

@@ -27,6 +27,7 @@ pub struct Row {
     pub key: KeyId,
     pub count: u32,
     pub bytes: u32,
+    pub value: u64,
 }
 
 /// A MySQL server's answer to a health check.

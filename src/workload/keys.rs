@@ -25,6 +25,15 @@ pub struct KeySpace {
 enum Names {
     Generated,
     Recorded(Rc<[String]>),
+    Grouped(Rc<[Group]>),
+}
+
+/// Rows that stand together: in one shard, in one partition of a ring, one after the other.
+#[derive(Clone, Debug)]
+pub struct Group {
+    pub name: String,
+    pub first: KeyId,
+    pub rows: u32,
 }
 
 impl KeySpace {
@@ -39,13 +48,28 @@ impl KeySpace {
         KeySpace::new(Names::Recorded(names.into()), count)
     }
 
+    /// The rows of several tables, group by group: name and rows of each.
+    pub fn grouped(groups: impl Iterator<Item = (String, u32)>) -> KeySpace {
+        let mut next = 0;
+        let place = |(name, rows): (String, u32)| {
+            let first = next;
+            next += rows;
+            Group { name, first, rows }
+        };
+        let groups: Rc<[Group]> = groups.map(place).collect();
+        KeySpace::new(Names::Grouped(groups), next as usize)
+    }
+
     fn new(names: Names, count: usize) -> KeySpace {
         let mut prefixes = Vec::with_capacity(count);
         let mut tokens = Vec::with_capacity(count);
-        for key in 0..count as u32 {
-            let name = name_of(&names, key);
-            prefixes.push(prefix_of(&name));
-            tokens.push(token_of(name.as_bytes()));
+        let mut stand = |name: &str, rows: usize| {
+            prefixes.resize(prefixes.len() + rows, prefix_of(name));
+            tokens.resize(tokens.len() + rows, token_of(name.as_bytes()));
+        };
+        match &names {
+            Names::Grouped(groups) => groups.iter().for_each(|group| stand(&group.name, group.rows as usize)),
+            names => (0..count as u32).for_each(|key| stand(&name_of(names, key), 1)),
         }
         let order = places_by(count, |key| prefixes[key]);
         let mut ranks = vec![0; count];
@@ -121,6 +145,10 @@ fn name_of(names: &Names, key: KeyId) -> String {
             format!("{letter}{key:05}")
         }
         Names::Recorded(names) => names[key as usize].clone(),
+        Names::Grouped(groups) => {
+            let group = &groups[groups.partition_point(|group| group.first <= key) - 1];
+            format!("{}.{}", group.name, key - group.first)
+        }
     }
 }
 

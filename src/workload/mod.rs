@@ -6,5 +6,6 @@ pub mod keys;
 pub mod operation;
 pub mod probe;
 pub mod recorded;
+pub mod tally;
 pub mod version_vector;
 pub mod zipf;

@@ -46,10 +46,18 @@ pub enum OperationKind {
     Increment,
     /// One is taken away from a row.
     Decrement,
+    /// A number is added to a row; asked by services.
+    Add,
+    /// A row becomes what is written, unless it is more already; asked by services.
+    Raise,
+    /// The rows of a range of keys that stand together, with what is in them; asked by services.
+    Select,
+    /// The groups of rows with the highest counts; asked by services of a SQL cluster.
+    SelectTop,
 }
 
 impl OperationKind {
-    pub const ALL: [OperationKind; 8] = [
+    pub const ALL: [OperationKind; 12] = [
         OperationKind::Read,
         OperationKind::Write,
         OperationKind::Scan,
@@ -58,12 +66,27 @@ impl OperationKind {
         OperationKind::Delete,
         OperationKind::Increment,
         OperationKind::Decrement,
+        OperationKind::Add,
+        OperationKind::Raise,
+        OperationKind::Select,
+        OperationKind::SelectTop,
     ];
 
     /// Whether it changes a row.
     pub fn is_write(self) -> bool {
-        use OperationKind::{Decrement, Delete, Increment, Write};
-        matches!(self, Write | Delete | Increment | Decrement)
+        use OperationKind::{Add, Decrement, Delete, Increment, Raise, Write};
+        matches!(self, Write | Delete | Increment | Decrement | Add | Raise)
+    }
+
+    /// Whether it is answered by rows, and in a SQL cluster by several shards.
+    pub fn has_rows(self) -> bool {
+        use OperationKind::{Scan, Select, SelectTop, Top};
+        matches!(self, Scan | Top | Select | SelectTop)
+    }
+
+    /// Whether whoever asks wants the rows themselves.
+    pub fn is_select(self) -> bool {
+        matches!(self, OperationKind::Select | OperationKind::SelectTop)
     }
 
     /// Whether what it makes of a row depends on what is there.
@@ -82,6 +105,10 @@ impl OperationKind {
             OperationKind::Delete => "delete",
             OperationKind::Increment => "increment",
             OperationKind::Decrement => "decrement",
+            OperationKind::Add => "add",
+            OperationKind::Raise => "raise",
+            OperationKind::Select => "select",
+            OperationKind::SelectTop => "select top",
         }
     }
 }
@@ -104,13 +131,40 @@ pub struct Request {
     pub bytes: u32,
     /// Of a read: the version that the session last wrote to the key; zero if it never did, or does not care.
     /// Of a write to a ring with compare-and-set: the value that it replaces; zero if nothing was there.
+    /// Of a select of the highest counts: rows of a group, and how many of them are added up ([`Request::top`]).
     pub after: u64,
+    /// What is written, or added: a client's is its own number.
+    pub value: u64,
 }
 
 impl Request {
     /// Of one row.
     pub fn point(id: OperationId, kind: OperationKind, key: KeyId, bytes: u32) -> Request {
-        Request { id, kind, key, end: key, rows: 1, bytes, after: 0 }
+        Request { id, kind, key, end: key, rows: 1, bytes, after: 0, value: id.0 }
+    }
+
+    /// All rows of a range, which are one group's.
+    pub fn select(id: OperationId, first: KeyId, rows: u16) -> Request {
+        let end = first + u32::from(rows.max(1)) - 1;
+        Request { end, rows, ..Request::point(id, OperationKind::Select, first, 0) }
+    }
+
+    /// The `wanted` groups with the highest counts: of each group of `stride` rows, from `first` to `end`, the
+    /// `summed` rows from the place of `first` on are added up.
+    pub fn top(
+        id: OperationId,
+        (first, end): (KeyId, KeyId),
+        wanted: u16,
+        stride: u32,
+        summed: u32,
+    ) -> Request {
+        let after = u64::from(stride) << 32 | u64::from(summed);
+        Request { end, rows: wanted, after, ..Request::point(id, OperationKind::SelectTop, first, 0) }
+    }
+
+    /// Rows of a group, and how many of them a select of the highest counts adds up.
+    pub fn stride_and_summed(&self) -> (u32, u32) {
+        ((self.after >> 32) as u32, self.after as u32)
     }
 
     /// Whether it changes a row.
@@ -139,6 +193,22 @@ pub struct Got {
     pub values: Rc<Vec<u64>>,
     /// For the write that replaces them.
     pub context: Rc<VersionVector>,
+}
+
+/// What a service gets for a select.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Selected {
+    pub response: Response,
+    /// The rows that were ever written, in order.
+    pub rows: Rc<[SelectedRow]>,
+}
+
+/// A row with what is in it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SelectedRow {
+    pub key: KeyId,
+    pub value: u64,
+    pub bytes: u32,
 }
 
 /// What a read returns or a write has become.

@@ -87,6 +87,12 @@ impl From<Response> for Packet {
     }
 }
 
+impl From<faultline::workload::operation::Selected> for Packet {
+    fn from(_: faultline::workload::operation::Selected) -> Packet {
+        unreachable!("nobody asks anything")
+    }
+}
+
 impl Message for Packet {
     fn transport(&self) -> Transport {
         self.0.transport()

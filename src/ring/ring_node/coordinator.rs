@@ -15,9 +15,7 @@ use crate::ring::row::Row;
 use crate::ring::settings::{Asked, RingSettings, Versions};
 use crate::ring::token_ring::REPLICAS_MAX;
 use crate::ring::view::Replicas;
-use crate::workload::operation::{
-    Cause, Cell, KeyId, OperationId, OperationKind, Outcome, Request, Response, Versioned,
-};
+use crate::workload::operation::{Cause, Cell, KeyId, OperationId, Outcome, Request, Response, Versioned};
 use crate::workload::version_vector::VersionVector;
 use std::rc::Rc;
 
@@ -125,7 +123,7 @@ impl Coordinated {
 impl RingNode {
     pub fn on_request<P: RingHost>(&mut self, client: NodeId, request: Request, ctx: &mut Context<P>) {
         match self.settings.versions {
-            _ if request.kind == OperationKind::Scan => self.on_scan(client, &request, ctx),
+            _ if request.kind.has_rows() => self.on_scan(client, &request, ctx),
             Versions::CompareAndSet => self.begin_transaction(client, request, ctx),
             Versions::Siblings | Versions::Counter if request.is_write() => {
                 self.on_update(client, request, None, ctx);

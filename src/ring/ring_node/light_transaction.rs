@@ -67,7 +67,7 @@ impl Transaction {
     }
 
     fn is_own(&self, cell: &Cell) -> bool {
-        cell.content.value == self.request.id.0
+        cell.content.value == self.request.value
     }
 }
 
@@ -223,7 +223,7 @@ impl RingNode {
             kind => !kind.counts() || value == request.after,
         };
         if !is_own && holds {
-            let content = Versioned { value: request.id.0, version: transaction.ballot };
+            let content = Versioned { value: request.value, version: transaction.ballot };
             let cell = if request.is_delete() {
                 Cell::tombstone(content)
             } else {

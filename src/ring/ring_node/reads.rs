@@ -129,8 +129,8 @@ impl RingNode {
         let took = ctx.monotonic().0.saturating_sub(read.begun);
         match &read.slice {
             Some(slice) => {
-                let (scan, summed) = (slice.scan, slice.summed());
-                self.slice_done(scan, summed, ctx);
+                let part = slice.part();
+                self.slice_done(part, ctx);
             }
             None => {
                 let response = Response::ok(read.id, read.row.shown().content, read.row.bytes());

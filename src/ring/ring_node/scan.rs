@@ -24,7 +24,10 @@ use crate::ring::message::{RingHost, RingToken};
 use crate::ring::row::Row;
 use crate::ring::settings::RingSettings;
 use crate::ring::slice::{Slice, stamp};
-use crate::workload::operation::{Cause, KeyId, OperationId, Outcome, Request, Response, Versioned};
+use crate::workload::operation::{
+    Cause, KeyId, OperationId, OperationKind, Outcome, Request, Response, Selected, SelectedRow, Versioned,
+};
+use crate::workload::tally::Tally;
 use std::rc::Rc;
 
 /// A read of some rows of one partition.
@@ -38,14 +41,23 @@ pub(super) struct SliceRead {
     rows: Vec<Row>,
     /// Answers with data, by the replica's place.
     answers: Vec<(usize, Rc<Vec<Row>>)>,
+    /// Whether who asks wants the rows themselves.
+    selects: bool,
 }
 
 /// What a scan returns of some rows: how many there are, their bytes, and a hash of what they show.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Summed {
+struct Summed {
     rows: u64,
     bytes: u32,
     hash: u64,
+}
+
+/// A slice that was read, as a part of its scan.
+pub(super) struct Part {
+    scan: u64,
+    summed: Summed,
+    rows: Vec<SelectedRow>,
 }
 
 /// A scan that waits for its slices.
@@ -56,6 +68,8 @@ pub(super) struct Scan {
     /// Slices that have not been read.
     left: u32,
     summed: Summed,
+    /// The rows themselves, for a service.
+    rows: Option<Vec<SelectedRow>>,
 }
 
 impl SliceRead {
@@ -85,9 +99,32 @@ impl SliceRead {
         )
     }
 
-    pub fn summed(&self) -> Summed {
+    fn there(&self) -> impl Iterator<Item = (usize, &Row)> {
+        self.rows.iter().enumerate().filter(|(_, row)| !row.is_empty() && !row.is_tombstone())
+    }
+
+    /// Its rows, if who asks wants them.
+    fn selected(&self) -> Vec<SelectedRow> {
+        let keys = self.slice.keys(&self.settings.keys);
+        let there = self.there().filter(|_| self.selects);
+        let selected = there.map(|(at, row)| {
+            let value = match row {
+                Row::Counter(counter) => Tally::new(0, counter.value().max(0) as u64, 0).0,
+                row => row.shown().content.value,
+            };
+            SelectedRow { key: keys[at], value, bytes: row.bytes() }
+        });
+        selected.collect()
+    }
+
+    /// What it comes to.
+    pub fn part(&self) -> Part {
+        Part { scan: self.scan, summed: self.summed(), rows: self.selected() }
+    }
+
+    fn summed(&self) -> Summed {
         let mut summed = Summed::default();
-        for row in self.rows.iter().filter(|row| !row.is_empty() && !row.is_tombstone()) {
+        for (_, row) in self.there() {
             summed.rows += 1;
             summed.bytes = summed.bytes.saturating_add(row.bytes());
             summed.hash = mix(summed.hash ^ row.hash());
@@ -101,15 +138,22 @@ impl RingNode {
     pub(super) fn on_scan<P: RingHost>(&mut self, client: NodeId, request: &Request, ctx: &mut Context<P>) {
         let settings = Rc::clone(&self.settings);
         let (first, last) = (settings.keys.rank(request.key), settings.keys.rank(request.end));
-        let slices = Slice::of_range(first, last.max(first), settings.rows_per_partition);
+        let slices = match request.kind {
+            // A group is a partition, however many rows it has.
+            OperationKind::Select => vec![Slice { first, rows: request.rows }],
+            _ => Slice::of_range(first, last.max(first), settings.rows_per_partition),
+        };
         self.scans_begun += 1;
         let scan = self.scans_begun;
         let left = slices.len() as u32;
-        self.scans.entry(scan, || Scan { client, id: request.id, left, summed: Summed::default() });
+        let rows = request.kind.is_select().then(Vec::new);
+        self.scans.entry(scan, || Scan { client, id: request.id, left, summed: Summed::default(), rows });
         for slice in slices {
             let rows = vec![Row::default(); usize::from(slice.rows)];
-            let read = SliceRead { scan, slice, settings: Rc::clone(&settings), rows, answers: Vec::new() };
-            let part = Request { key: slice.keys(&settings.keys)[0], ..*request };
+            let selects = request.kind.is_select();
+            let settings = Rc::clone(&settings);
+            let read = SliceRead { scan, slice, settings, rows, answers: Vec::new(), selects };
+            let part = Request { key: slice.keys(&self.settings.keys)[0], ..*request };
             if let Err(cause) = self.coordinate(client, part, (None, Some(Box::new(read))), ctx) {
                 self.scan_failed(scan, Outcome::Failed(cause), ctx);
                 return;
@@ -118,16 +162,24 @@ impl RingNode {
     }
 
     /// One slice of a scan has been read.
-    pub(super) fn slice_done<P: RingHost>(&mut self, scan: u64, part: Summed, ctx: &mut Context<P>) {
-        let Some(Scan { client, id, left, summed }) = self.scans.get_mut(scan) else { return };
+    pub(super) fn slice_done<P: RingHost>(&mut self, part: Part, ctx: &mut Context<P>) {
+        let Part { scan, summed: part, rows: selected } = part;
+        let Some(Scan { client, id, left, summed, rows }) = self.scans.get_mut(scan) else { return };
         *left -= 1;
+        if let Some(rows) = rows {
+            rows.extend(selected);
+        }
         summed.rows += part.rows;
         summed.bytes = summed.bytes.saturating_add(part.bytes);
         // Whichever comes first.
         summed.hash ^= part.hash;
         if *left == 0 {
             let result = Versioned { value: summed.hash, version: summed.rows };
-            ctx.send(*client, Response::ok(*id, result, summed.bytes));
+            let response = Response::ok(*id, result, summed.bytes);
+            match rows.take() {
+                Some(rows) => ctx.send(*client, Selected { response, rows: rows.into() }),
+                None => ctx.send(*client, response),
+            }
             self.scans.remove(scan);
         }
     }

@@ -13,6 +13,7 @@ use crate::ring::row::Row;
 use crate::ring::settings::Versions;
 use crate::ring::siblings::Siblings;
 use crate::workload::operation::{Cause, Cell, KeyId, OperationKind, Request, Response, Versioned};
+use crate::workload::tally::Tally;
 use crate::workload::version_vector::{Actor, VersionVector};
 use std::rc::Rc;
 
@@ -66,7 +67,11 @@ impl RingNode {
             Versions::Siblings => self.new_sibling(request, context, ctx),
             Versions::Counter => Ok(self.counted(request, ctx)),
             Versions::LastWriteWins | Versions::CompareAndSet => {
-                let version = self.new_version(0, ctx);
+                // A row that only rises brings its own time stamp.
+                let version = match request.kind {
+                    OperationKind::Raise => request.value,
+                    _ => self.new_version(0, ctx),
+                };
                 let cell = new_cell(request, version);
                 Ok((Row::Register(cell), cell.content))
             }
@@ -120,7 +125,10 @@ impl RingNode {
             Row::Counter(counter) if is_replica => Counter::clone(&counter),
             _ => Counter::default(),
         };
-        counter.count(actor, request.kind == OperationKind::Decrement);
+        match request.kind {
+            OperationKind::Add => counter.add(actor, Tally(request.value).count() as u32),
+            kind => counter.count(actor, kind == OperationKind::Decrement),
+        }
         let own = Row::Counter(Rc::new(counter.shard(actor)));
         let whole = Row::Counter(Rc::new(counter));
         if is_replica {
@@ -131,7 +139,7 @@ impl RingNode {
 }
 
 fn new_cell(request: &Request, version: u64) -> Cell {
-    let content = Versioned { value: request.id.0, version };
+    let content = Versioned { value: request.value, version };
     if request.is_delete() {
         Cell::tombstone(content)
     } else {

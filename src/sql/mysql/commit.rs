@@ -17,6 +17,7 @@ use crate::sql::event::{SqlEvent, SqlHost, SqlTimer, SqlToken};
 use crate::sql::record::{MySqlRecord, SqlRecord};
 use crate::sql::settings::{LogSync, Replication};
 use crate::workload::operation::{Cause, Cell, KeyId, OperationKind, Response, ServedBy, Versioned};
+use crate::workload::tally::Tally;
 use std::collections::VecDeque;
 
 /// A transaction that is not yet committed.
@@ -115,9 +116,15 @@ impl MySql {
     /// A transaction that has its row gets its number and goes into the redo log.
     fn write<P: SqlHost>(&mut self, asked: Asked, ctx: &mut Context<P>) {
         let request = &asked.request;
-        let content = Versioned { value: request.id.0, version: self.next_position().version() };
+        let row = self.row(request.key);
+        let (count, before) = (row.count, if row.count > 0 { row.content.value } else { 0 });
+        let value = match request.kind {
+            OperationKind::Add => Tally(before).plus(Tally(request.value)).0,
+            OperationKind::Raise => request.value.max(before),
+            _ => request.value,
+        };
+        let content = Versioned { value, version: self.next_position().version() };
         // A row that is deleted keeps the version of that, and counts from the start if it is written again.
-        let count = self.row(request.key).count;
         let count = match request.kind {
             OperationKind::Delete => 0,
             OperationKind::Decrement => count.saturating_sub(1),

@@ -50,7 +50,7 @@ use crate::sql::settings::{Fencing, LogSync, SqlSettings};
 use crate::sql::shard_map::KeyRange;
 use crate::sql::shard_proxy::DROP_SERVICE;
 use crate::sql::tables::Tables;
-use crate::workload::operation::{Cell, OperationKind};
+use crate::workload::operation::{Cell, OperationKind, Request};
 use buffer_pool::BufferPool;
 use commit::Pipeline;
 use locks::Locks;
@@ -208,8 +208,8 @@ impl MySql {
             SqlMessage::Execute { remaining, .. } if remaining.is_over(waited) => DROP_SERVICE,
             SqlMessage::Execute { request, .. } => match request.kind {
                 kind if kind.is_write() => services.write.sample(stream) + self.settings.encryption.per_io,
-                OperationKind::Scan | OperationKind::Top => {
-                    let rows = SimDuration(services.row.sample(stream).0 * u64::from(request.rows));
+                kind if kind.has_rows() => {
+                    let rows = SimDuration(services.row.sample(stream).0 * self.rows_touched(request));
                     services.read.sample(stream) + rows
                 }
                 _ => services.read.sample(stream),
@@ -222,6 +222,17 @@ impl MySql {
             // A replica's applier pays for what arrives, when it executes it.
             _ => SimDuration::ZERO,
         }
+    }
+
+    /// Rows that a query over many goes through: those of its range or, where groups are added up, as an index
+    /// on what they have in common lists them, this shard's part of them.
+    fn rows_touched(&self, request: &Request) -> u64 {
+        if request.kind != OperationKind::SelectTop {
+            return u64::from(request.rows);
+        }
+        let (stride, summed) = request.stride_and_summed();
+        let groups = u64::from((request.end - request.key) / stride.max(1) + 1);
+        (groups * u64::from(summed)).div_ceil(self.settings.first_map.shards.len() as u64)
     }
 
     pub fn standing(&self) -> Standing {

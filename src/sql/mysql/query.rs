@@ -6,6 +6,10 @@ use crate::engine::{Context, NodeId, SimDuration, SimTime, Ticket};
 use crate::sql::event::{SqlHost, SqlTimer, SqlToken};
 use crate::sql::message::{Remaining, Row, SqlMessage};
 use crate::workload::operation::{Cause, KeyId, OperationKind, Request, Response, ServedBy};
+use crate::workload::tally::Tally;
+
+/// Bytes of a name and a number.
+const SUM_BYTES: u32 = 16;
 
 /// A query, and whom to answer.
 #[derive(Clone, Copy, Debug)]
@@ -90,7 +94,7 @@ impl MySql {
         let request = &asked.request;
         let missing = match &mut self.buffer_pool {
             // The index by count is small and always in memory.
-            Some(pool) if request.kind != OperationKind::Top => {
+            Some(pool) if !matches!(request.kind, OperationKind::Top | OperationKind::SelectTop) => {
                 pool.need(&self.settings.keys, request.key, request.end)
             }
             _ => 0,
@@ -138,11 +142,11 @@ impl MySql {
         }
         let served_by = if self.is_primary() { ServedBy::Primary } else { ServedBy::Replica };
         match request.kind {
-            OperationKind::Scan | OperationKind::Top => {
-                let rows = if request.kind == OperationKind::Scan {
-                    self.scan(&request)
-                } else {
-                    self.top(usize::from(request.rows))
+            kind if kind.has_rows() => {
+                let rows = match kind {
+                    OperationKind::Top => self.top(usize::from(request.rows)),
+                    OperationKind::SelectTop => self.top_counts(&request),
+                    _ => self.scan(&request),
                 };
                 let response = Response { served_by, ..Response::ok(request.id, Default::default(), 0) };
                 ctx.send(asked.proxy, SqlMessage::Rows { ticket: asked.ticket, response, rows: rows.into() });
@@ -180,12 +184,31 @@ impl MySql {
         top
     }
 
+    /// The groups of rows with the highest counts, each by the first of the rows that are added up.
+    fn top_counts(&self, request: &Request) -> Vec<Row> {
+        let (stride, summed) = request.stride_and_summed();
+        let wanted = usize::from(request.rows);
+        let mut top: Vec<Row> = Vec::with_capacity(wanted + 1);
+        let groups = (request.key..=request.end).step_by(stride.max(1) as usize);
+        for first in groups {
+            let rows = (first..first + summed).filter_map(|key| self.own_row(key));
+            let sum = rows.map(|row| Tally(row.value)).fold(Tally::default(), Tally::plus);
+            let row = Row { key: first, count: 0, bytes: SUM_BYTES, value: sum.0 };
+            if sum.count() > 0 {
+                let place = top.partition_point(|other| Tally(other.value).count() >= sum.count());
+                top.insert(place, row);
+                top.truncate(wanted);
+            }
+        }
+        top
+    }
+
     /// A row that was written and not deleted, of a key that this shard has.
     fn own_row(&self, key: KeyId) -> Option<Row> {
         let cell = self.row(key);
         let owned =
             cell.count > 0 && self.range.is_some_and(|range| range.contains(self.settings.point(key)));
-        owned.then_some(Row { key, count: cell.count, bytes: cell.bytes })
+        owned.then_some(Row { key, count: cell.count, bytes: cell.bytes, value: cell.content.value })
     }
 
     // Reads that wait for what the session wrote.

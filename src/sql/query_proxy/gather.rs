@@ -5,6 +5,7 @@ use crate::engine::random::mix;
 use crate::sql::message::Row;
 use crate::workload::keys::KeySpace;
 use crate::workload::operation::{OperationKind, Request};
+use crate::workload::tally::{COUNT_MAX, Tally};
 
 /// Rows that came so far.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +24,7 @@ impl Gathered {
         let rows = self.rows;
         let rank = |place: usize| match request.kind {
             OperationKind::Top => u64::from(u32::MAX - rows[place].count) << 32 | u64::from(rows[place].key),
+            OperationKind::SelectTop => COUNT_MAX - Tally(rows[place].value).count(),
             _ => u64::from(keys.rank(rows[place].key)),
         };
         let order = places_by(rows.len(), rank);

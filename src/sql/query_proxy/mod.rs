@@ -26,7 +26,9 @@ use super::message::{Remaining, Row, SqlMessage};
 use super::settings::SqlSettings;
 use super::shard_map::ShardMap;
 use crate::engine::{Context, NodeId, PendingTable, SimDuration, SimTime, Stream, Ticket};
-use crate::workload::operation::{Cause, OperationKind, Outcome, Request, Response, ServedBy, Versioned};
+use crate::workload::operation::{
+    Cause, OperationKind, Outcome, Request, Response, Selected, SelectedRow, ServedBy, Versioned,
+};
 use breaker::{CircuitBreaker, Passage};
 use buffer::ShardBuffer;
 use gather::{Gathered, digest};
@@ -200,8 +202,12 @@ impl QueryProxy {
         query.gathered = Gathered::default();
         let (request, round, joined) = (query.request, query.round, query.joined);
         let shards: Vec<u16> = match request.kind {
-            OperationKind::Top => self.map.serving_shards().map(|shard| shard as u16).collect(),
+            OperationKind::Top | OperationKind::SelectTop => {
+                self.map.serving_shards().map(|shard| shard as u16).collect()
+            }
             OperationKind::Scan => self.scanned(&request),
+            // The rows of a group are in one shard.
+            OperationKind::Select => vec![self.map.shard_of(self.settings.point(request.key)) as u16],
             _ => {
                 let key = if joined { request.end } else { request.key };
                 let shard = self.map.shard_of(self.settings.point(key)) as u16;
@@ -333,7 +339,7 @@ impl QueryProxy {
                 query.joined = true;
                 self.begin(part.query, 0, ctx);
             }
-            OperationKind::Scan | OperationKind::Top => {
+            kind if kind.has_rows() => {
                 query.gathered.add(rows);
                 query.open_parts -= 1;
                 self.finish_gathering(part.query, ctx);
@@ -355,7 +361,13 @@ impl QueryProxy {
                 let rows = gathered.finish(&request, &self.settings.keys);
                 let bytes = rows.iter().fold(0_u32, |sum, row| sum.saturating_add(row.bytes));
                 let result = Versioned { value: digest(&rows), version: rows.len() as u64 };
-                Response { served_by: ServedBy::Nodes, ..Response::ok(request.id, result, bytes) }
+                let response =
+                    Response { served_by: ServedBy::Nodes, ..Response::ok(request.id, result, bytes) };
+                if request.kind.is_select() {
+                    self.answer_rows(ticket, response, &rows, ctx);
+                    return;
+                }
+                response
             }
         };
         self.answer(ticket, response, ctx);
@@ -411,7 +423,7 @@ impl QueryProxy {
             return;
         };
         match query.request.kind {
-            OperationKind::Scan | OperationKind::Top => {
+            kind if kind.has_rows() => {
                 if part.attempt == 0 {
                     // The shards have changed: rows may have moved from one that has
                     // answered to one that has not.
@@ -447,7 +459,7 @@ impl QueryProxy {
             Outcome::Failed(cause) if query.may_be_done => Outcome::Unknown(cause),
             outcome => outcome,
         };
-        if matches!(query.request.kind, OperationKind::Scan | OperationKind::Top) {
+        if query.request.kind.has_rows() {
             query.failure.get_or_insert(outcome);
             query.open_parts = query.open_parts.saturating_sub(1);
             self.finish_gathering(part.query, ctx);
@@ -460,6 +472,22 @@ impl QueryProxy {
     fn answer<P: SqlHost>(&mut self, ticket: Ticket, response: Response, ctx: &mut Context<P>) {
         if let Some(query) = self.queries.remove(ticket) {
             ctx.send(query.client, response);
+            self.drained(query.drains, ctx);
+        }
+    }
+
+    /// Answers a service, which wants the rows themselves.
+    fn answer_rows<P: SqlHost>(
+        &mut self,
+        ticket: Ticket,
+        response: Response,
+        rows: &[Row],
+        ctx: &mut Context<P>,
+    ) {
+        if let Some(query) = self.queries.remove(ticket) {
+            let selected = |row: &Row| SelectedRow { key: row.key, value: row.value, bytes: row.bytes };
+            let rows = rows.iter().map(selected).collect();
+            ctx.send(query.client, Selected { response, rows });
             self.drained(query.drains, ctx);
         }
     }

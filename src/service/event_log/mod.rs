@@ -1,0 +1,5 @@
+//! The event log: partitions, each replicated over some brokers.
+
+pub mod group;
+pub mod record;
+pub mod replica;

@@ -1,0 +1,3 @@
+//! The processing service.
+
+pub mod checkpoint;
