@@ -2,9 +2,10 @@
 //!
 //! [`history`] is what they read; [`staleness`] finds stale reads and writes
 //! that lost to a skewed clock, [`durability`] acknowledged writes that a
-//! promotion lost.
+//! promotion lost, [`views`] what a counting service has too few or too many.
 
 pub mod durability;
 pub mod history;
 pub mod staleness;
 pub mod updates;
+pub mod views;

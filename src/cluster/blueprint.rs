@@ -5,7 +5,8 @@ use crate::measure::cost::FixedCost;
 use crate::measure::prices::PriceSheet;
 use crate::ring::token_ring::TokenRing;
 use crate::scenario::names::Seat;
-use crate::scenario::schema::{ClusterSection, MachineSection};
+use crate::scenario::schema::{ClusterSection, DiskSection, MachineSection};
+use crate::service::settings::ServiceSettings;
 use crate::sql::shard_map::ShardMap;
 use crate::workload::generator::Traffic;
 use std::rc::Rc;
@@ -18,29 +19,42 @@ pub struct Blueprint {
     pub ring: Option<Rc<TokenRing>>,
     pub neighbours: Vec<Vec<u16>>,
     pub map: Option<Rc<ShardMap>>,
+    /// The service in front of it, if there is one.
+    pub service: Option<Rc<ServiceSettings>>,
     pub traffic: Rc<Traffic>,
     pub prices: PriceSheet,
     pub fixed_cost: FixedCost,
 }
 
 impl Blueprint {
-    /// The machine of a node; clients and the backup store have none that is paid for.
+    /// The machine of a node; clients, the backup store and the object store have none that is paid for.
     pub fn machine(&self, seat: Seat) -> Option<&MachineSection> {
-        machine_of(&self.section, seat)
+        machine_of(&self.section, seat).map(|(machine, _)| machine)
     }
 }
 
-fn machine_of(section: &ClusterSection, seat: Seat) -> Option<&MachineSection> {
-    match (section, seat) {
-        (_, Seat::Client(_) | Seat::BackupStore) => None,
-        (ClusterSection::ShardedSql(sql), Seat::Mysql { .. }) => Some(&sql.mysql_machine),
-        (ClusterSection::ShardedSql(sql), _) => Some(&sql.proxy_machine),
-        (ClusterSection::GossipRing(ring), _) => Some(&ring.machine),
+/// What a node runs on, and its disk where it has one of its own.
+pub fn machine_of(section: &ClusterSection, seat: Seat) -> Option<(&MachineSection, Option<&DiskSection>)> {
+    let (sql, service) = (section.sql(), section.service());
+    match seat {
+        Seat::Client(_) | Seat::BackupStore | Seat::ObjectStore => None,
+        Seat::Mysql { .. } => sql.map(|sql| (&sql.mysql_machine, Some(&sql.disk))),
+        Seat::QueryProxy(_) | Seat::Config(_) | Seat::ShardProxy { .. } => {
+            sql.map(|sql| (&sql.proxy_machine, Some(&sql.disk)))
+        }
+        Seat::RingNode(_) => match section {
+            ClusterSection::GossipRing(ring) => Some((&ring.machine, Some(&ring.disk))),
+            ClusterSection::ShardedSql(_) => None,
+        },
+        Seat::Collector(_) => service.map(|service| (&service.collectors.machine, None)),
+        Seat::Broker(_) => service.map(|service| (&service.log.machine, Some(&service.log.disk))),
+        Seat::Worker(_) => service.map(|service| (&service.workers.machine, Some(&service.workers.disk))),
+        Seat::Reader(_) => service.map(|service| (&service.readers.machine, None)),
     }
 }
 
 /// What a cluster costs whether or not it is used: its machines and their storage.
 pub fn fixed_cost(section: &ClusterSection, seats: &[Seat], prices: &PriceSheet) -> FixedCost {
     let machines = seats.iter().filter_map(|seat| machine_of(section, *seat));
-    FixedCost::of(prices, machines.map(|machine| (machine.machine_type.as_str(), machine.storage_gb)))
+    FixedCost::of(prices, machines.map(|(machine, _)| (machine.machine_type.as_str(), machine.storage_gb)))
 }

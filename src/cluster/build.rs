@@ -1,8 +1,10 @@
 //! Builds a world from a cluster's part of a scenario.
 
+use super::blueprint::machine_of;
 use super::ring_membership::{membership_settings, state_bytes};
 use super::ring_storage::storage_settings;
 use super::role::Role;
+use super::service_settings::service_settings;
 use super::sql_settings::sql_settings;
 use crate::engine::machine::CORES_UNLIMITED;
 use crate::engine::random::name_hash;
@@ -23,16 +25,23 @@ use crate::ring::view::Atlas;
 use crate::scenario::names::{Seat, seats};
 use crate::scenario::schema::{
     ClusterSection, DiskSection, LegDelays, LevelName, MachineSection, PartitioningMode, PayloadBytes,
-    ReadFrom, ReadRepairMode, ReadReplicas, RingSection, Scenario, SqlSection, SyncPolicy, VersionsMode,
-    WorkloadSection, WriteReplicas,
+    ReadFrom, ReadRepairMode, ReadReplicas, RingSection, Scenario, SyncPolicy, VersionsMode, WorkloadSection,
+    WriteReplicas,
 };
+use crate::service::broker::Broker;
+use crate::service::collector::Collector;
+use crate::service::object_store::ObjectStore;
+use crate::service::reader::Reader;
+use crate::service::settings::ServiceSettings;
+use crate::service::worker::Worker;
 use crate::sql::backup_store::BackupStore;
 use crate::sql::config_service::ConfigService;
 use crate::sql::mysql::MySql;
 use crate::sql::query_proxy::QueryProxy;
+use crate::sql::settings::SqlSettings;
 use crate::sql::shard_map::ShardMap;
 use crate::sql::shard_proxy::ShardProxy;
-use crate::workload::client::{Client, ClientSettings, Topology, Updates};
+use crate::workload::client::{Client, ClientSettings, ServiceEndpoints, Topology, Updates};
 use crate::workload::generator::{Generated, Generator, QueryShares, Source, Traffic};
 use crate::workload::keys::KeySpace;
 use crate::workload::probe::ProbeSettings;
@@ -80,80 +89,165 @@ pub struct Built {
     pub neighbours: Vec<Vec<u16>>,
     /// A SQL cluster's first map.
     pub map: Option<Rc<ShardMap>>,
+    /// The service in front of it.
+    pub service: Option<Rc<ServiceSettings>>,
+}
+
+/// What the parts of a cluster are set up with: those that it has.
+struct Parts {
+    service: Option<Rc<ServiceSettings>>,
+    sql: Option<Rc<SqlSettings>>,
+    ring: Option<Rc<RingSettings>>,
+    clients: Rc<ClientSettings>,
 }
 
 /// Builds one cluster.
 pub fn build(scenario: &Scenario, section: &ClusterSection, traffic: &Rc<Traffic>, seed: u64) -> Built {
     let seats = seats(section, &scenario.workload);
-    match section {
-        ClusterSection::ShardedSql(sql) => build_sql(scenario, section, sql, seats, traffic, seed),
-        ClusterSection::GossipRing(ring) => build_ring(scenario, section, ring, seats, traffic, seed),
+    let service = section.service().map(|part| Rc::new(service_settings(scenario, section, part, &seats)));
+    let sql = section.sql().map(|sql| {
+        let keys = match &service {
+            Some(service) if section.kind() == "sharded_sql" => service.tables.keys().clone(),
+            Some(service) => service.metadata_tables.keys().clone(),
+            None => traffic.keys.clone(),
+        };
+        Rc::new(sql_settings(scenario, section, sql, &seats, keys))
+    });
+    let ring = match section {
+        ClusterSection::GossipRing(ring) => {
+            let keys = match &service {
+                Some(service) => service.tables.keys().clone(),
+                None => traffic.keys.in_partitions(ring.rows_per_partition.unwrap_or(1)),
+            };
+            Some(Rc::new(ring_settings(scenario, section, ring, &seats, keys, seed)))
+        }
+        ClusterSection::ShardedSql(_) => None,
+    };
+    let clients = match (&service, &ring) {
+        (Some(service), _) => service_clients(scenario, service),
+        (None, Some(settings)) => ring_clients(scenario, section, settings),
+        (None, None) => sql_clients(scenario, section, &seats),
+    };
+    let parts = Parts { service, sql, ring, clients };
+    let nodes = seats.iter().map(|seat| {
+        let offset = match (section, seat) {
+            (ClusterSection::GossipRing(ring), Seat::RingNode(_)) => {
+                clock_offset_ns(&ring.clock_offset, seed, &seat.name())
+            }
+            _ => 0,
+        };
+        (node_spec(scenario, section, *seat, offset), role(scenario, section, *seat, &parts, traffic, seed))
+    });
+    let network = match section {
+        ClusterSection::GossipRing(ring) => with_legs(network(scenario), &ring.legs),
+        ClusterSection::ShardedSql(_) => network(scenario),
+    };
+    let world = World::new(seed, network, nodes.collect());
+    let Parts { service, sql, ring, .. } = parts;
+    Built {
+        seats,
+        world,
+        neighbours: ring.as_ref().map_or_else(Vec::new, |ring| ring.membership.neighbours.clone()),
+        ring: ring.map(|ring| Rc::clone(&ring.atlas.view(ring.atlas.first()).current)),
+        map: sql.map(|sql| Rc::clone(&sql.first_map)),
+        service,
     }
 }
 
-fn build_sql(
+/// What a node runs.
+fn role(
     scenario: &Scenario,
     section: &ClusterSection,
-    sql: &SqlSection,
-    seats: Vec<Seat>,
+    seat: Seat,
+    parts: &Parts,
     traffic: &Rc<Traffic>,
     seed: u64,
-) -> Built {
-    let settings = Rc::new(sql_settings(scenario, section, sql, &seats, traffic));
-    let map = Rc::clone(&settings.first_map);
-    let query_proxies = nodes_of(&seats, |seat| matches!(seat, Seat::QueryProxy(_)));
+) -> Role {
+    let sql = || Rc::clone(parts.sql.as_ref().expect("a seat of a SQL cluster"));
+    let ring = || Rc::clone(parts.ring.as_ref().expect("a seat of a ring"));
+    let service = || Rc::clone(parts.service.as_ref().expect("a seat of a service"));
+    match seat {
+        Seat::Client(number) => {
+            let name = seat.name();
+            let region = if parts.ring.is_some() { scenario.region_of(section, seat) } else { 0 };
+            let generator = Generator::new(Rc::clone(traffic), seed, number - 1, &name);
+            Role::Client(Box::new(Client::new(Rc::clone(&parts.clients), generator, seed, (&name, region))))
+        }
+        Seat::QueryProxy(_) => Role::QueryProxy(Box::new(QueryProxy::new(sql()))),
+        Seat::Config(number) => Role::Config(Box::new(ConfigService::new(sql(), number as usize - 1))),
+        Seat::ShardProxy { shard, .. } => {
+            Role::ShardProxy(Box::new(ShardProxy::new(sql(), shard as usize - 1)))
+        }
+        Seat::Mysql { shard, .. } => Role::MySql(Box::new(MySql::new(sql(), shard as usize - 1))),
+        Seat::BackupStore => {
+            let settings = sql();
+            let backups = settings.backups.expect("only with backups is there a store");
+            Role::BackupStore(Box::new(BackupStore::new(settings, backups)))
+        }
+        Seat::RingNode(number) => Role::Ring(Box::new(RingNode::new(ring(), number as u16 - 1))),
+        Seat::Collector(number) => Role::Collector(Box::new(Collector::new(service(), number as usize - 1))),
+        Seat::Broker(number) => Role::Broker(Box::new(Broker::new(service(), number as usize - 1))),
+        Seat::Worker(number) => Role::Worker(Box::new(Worker::new(service(), number as usize - 1))),
+        Seat::Reader(number) => Role::Reader(Box::new(Reader::new(service(), number as usize - 1))),
+        Seat::ObjectStore => Role::ObjectStore(Box::new(ObjectStore::new(service()))),
+    }
+}
+
+fn sql_clients(scenario: &Scenario, section: &ClusterSection, seats: &[Seat]) -> Rc<ClientSettings> {
+    let query_proxies = nodes_of(seats, |seat| matches!(seat, Seat::QueryProxy(_)));
     let asked = (0..query_proxies.len() as u16).collect();
     let topology = Topology { number: 0, asked, owners: None };
-    let clients = client_settings(
-        scenario,
-        query_proxies,
-        matches!(sql.reads, ReadFrom::ReadYourWritesWaitMs(_)),
-        (topology, None),
-        Updates::Direct,
-    );
-    let nodes = seats
-        .iter()
-        .map(|seat| {
-            let role = match *seat {
-                Seat::QueryProxy(_) => Role::QueryProxy(Box::new(QueryProxy::new(Rc::clone(&settings)))),
-                Seat::Config(number) => {
-                    Role::Config(Box::new(ConfigService::new(Rc::clone(&settings), number as usize - 1)))
-                }
-                Seat::ShardProxy { shard, .. } => {
-                    Role::ShardProxy(Box::new(ShardProxy::new(Rc::clone(&settings), shard as usize - 1)))
-                }
-                Seat::Mysql { shard, .. } => {
-                    Role::MySql(Box::new(MySql::new(Rc::clone(&settings), shard as usize - 1)))
-                }
-                Seat::BackupStore => {
-                    let backups = settings.backups.expect("only with backups is there a store");
-                    Role::BackupStore(Box::new(BackupStore::new(Rc::clone(&settings), backups)))
-                }
-                Seat::Client(_) | Seat::RingNode(_) => client(*seat, 0, &clients, traffic, seed),
-            };
-            let machine = match seat {
-                Seat::Mysql { .. } => &sql.mysql_machine,
-                _ => &sql.proxy_machine,
-            };
-            (node_spec(scenario, section, *seat, machine, &sql.disk, 0), role)
-        })
-        .collect();
-    let world = World::new(seed, network(scenario), nodes);
-    Built { seats, world, ring: None, neighbours: Vec::new(), map: Some(map) }
+    let reads = section.sql().map(|sql| sql.reads);
+    let sends_session = matches!(reads, Some(ReadFrom::ReadYourWritesWaitMs(_)));
+    client_settings(scenario, query_proxies, sends_session, (topology, None), Updates::Direct)
+}
+
+fn ring_clients(
+    scenario: &Scenario,
+    section: &ClusterSection,
+    settings: &RingSettings,
+) -> Rc<ClientSettings> {
+    let ClusterSection::GossipRing(ring) = section else { unreachable!("a ring has ring settings") };
+    let updates = match ring.versions {
+        VersionsMode::LastWriteWins => Updates::ReadFirst,
+        VersionsMode::Siblings => Updates::WithContext,
+        VersionsMode::GCounter | VersionsMode::PnCounter => Updates::Direct,
+        VersionsMode::CompareAndSet => Updates::CompareAndSet,
+    };
+    let first = settings.atlas.view(settings.atlas.first());
+    let topology = first.topology(&settings.keys, ring.token_aware);
+    let regions = ring.region_aware.then(|| settings.data_centres.clone());
+    client_settings(scenario, settings.nodes.clone(), false, (topology, regions), updates)
+}
+
+/// Viewers: views go to collectors, questions to readers.
+fn service_clients(scenario: &Scenario, service: &ServiceSettings) -> Rc<ClientSettings> {
+    let writers = service.nodes.collectors.len() as u16;
+    let endpoints = [service.nodes.collectors.as_slice(), &service.nodes.readers].concat();
+    let topology = Topology { number: 0, asked: (0..endpoints.len() as u16).collect(), owners: None };
+    let settings = client_settings(scenario, endpoints, false, (topology, None), Updates::Direct);
+    let sizes = service.tables.sizes;
+    let service = ServiceEndpoints {
+        writers,
+        follow_every: service.processing.tag_every,
+        window: sizes.window,
+        windows: sizes.windows,
+    };
+    Rc::new(ClientSettings { service: Some(service), probes: None, ..ClientSettings::clone(&settings) })
 }
 
 pub(super) fn nodes_of(seats: &[Seat], wanted: impl Fn(&Seat) -> bool) -> Vec<NodeId> {
     seats.iter().enumerate().filter(|(_, seat)| wanted(seat)).map(|(at, _)| NodeId(at as u16)).collect()
 }
 
-fn build_ring(
+fn ring_settings(
     scenario: &Scenario,
     section: &ClusterSection,
     ring: &RingSection,
-    seats: Vec<Seat>,
-    traffic: &Rc<Traffic>,
+    seats: &[Seat],
+    keys: KeySpace,
     seed: u64,
-) -> Built {
+) -> RingSettings {
     let members: Vec<(usize, String, u8)> = seats
         .iter()
         .enumerate()
@@ -171,16 +265,15 @@ fn build_ring(
         .collect();
     let zones: Vec<u8> = members.iter().map(|(_, _, zone)| *zone).collect();
     let atlas = Rc::new(Atlas::new(seed, zones, partitioning(ring), ring.n as usize, Rc::clone(&first)));
-    let token_ring = Rc::clone(&atlas.view(&first).current);
     let nodes: Vec<NodeId> = members.iter().map(|(at, _, _)| NodeId(*at as u16)).collect();
-    let rows_per_partition = ring.rows_per_partition.unwrap_or(1);
+    let rows_per_partition =
+        if section.service().is_some() { 1 } else { ring.rows_per_partition.unwrap_or(1) };
     let membership = Rc::new(membership_settings(ring, seed));
-    let known = membership.neighbours.clone();
-    let settings = Rc::new(RingSettings {
-        keys: traffic.keys.in_partitions(rows_per_partition),
+    RingSettings {
+        keys,
         rows_per_partition,
         atlas,
-        nodes: nodes.clone(),
+        nodes,
         stream_rate: ring.stream_mbit_per_s / 8_000.0,
         membership,
         state_bytes: state_bytes(ring),
@@ -193,7 +286,7 @@ fn build_ring(
             VersionsMode::GCounter | VersionsMode::PnCounter => Versions::Counter,
             VersionsMode::CompareAndSet => Versions::CompareAndSet,
         },
-        clients: nodes_of(&seats, |seat| matches!(seat, Seat::Client(_))),
+        clients: nodes_of(seats, |seat| matches!(seat, Seat::Client(_))),
         token_aware: ring.token_aware,
         sloppy_quorum: ring.sloppy_quorum,
         read_from: match ring.read_from {
@@ -237,34 +330,7 @@ fn build_ring(
         write_service: ring.write_service.clone(),
         gossip_service: ring.gossip_service.clone(),
         encryption: ring.encryption.cost(),
-    });
-    let updates = match ring.versions {
-        VersionsMode::LastWriteWins => Updates::ReadFirst,
-        VersionsMode::Siblings => Updates::WithContext,
-        VersionsMode::GCounter | VersionsMode::PnCounter => Updates::Direct,
-        VersionsMode::CompareAndSet => Updates::CompareAndSet,
-    };
-    let topology = settings.atlas.view(&first).topology(&settings.keys, ring.token_aware);
-    let regions = ring.region_aware.then(|| settings.data_centres.clone());
-    let clients = client_settings(scenario, nodes, false, (topology, regions), updates);
-    let nodes = seats
-        .iter()
-        .map(|seat| match *seat {
-            Seat::RingNode(number) => {
-                let offset = clock_offset_ns(&ring.clock_offset, seed, &seat.name());
-                let node = RingNode::new(Rc::clone(&settings), number as u16 - 1);
-                let spec = node_spec(scenario, section, *seat, &ring.machine, &ring.disk, offset);
-                (spec, Role::Ring(Box::new(node)))
-            }
-            _ => {
-                let spec = node_spec(scenario, section, *seat, &ring.machine, &ring.disk, 0);
-                let region = scenario.region_of_zone(scenario.zone_of(section, *seat));
-                (spec, client(*seat, region, &clients, traffic, seed))
-            }
-        })
-        .collect();
-    let world = World::new(seed, with_legs(network(scenario), &ring.legs), nodes);
-    Built { seats, world, ring: Some(token_ring), neighbours: known, map: None }
+    }
 }
 
 /// How the ring is divided.
@@ -291,13 +357,6 @@ fn level(name: Option<LevelName>, count: u32) -> ConsistencyLevel {
     }
 }
 
-fn client(seat: Seat, region: u8, settings: &Rc<ClientSettings>, traffic: &Rc<Traffic>, seed: u64) -> Role {
-    let Seat::Client(number) = seat else { unreachable!("every other seat has its own role") };
-    let name = seat.name();
-    let generator = Generator::new(Rc::clone(traffic), seed, number - 1, &name);
-    Role::Client(Box::new(Client::new(Rc::clone(settings), generator, seed, (&name, region))))
-}
-
 fn client_settings(
     scenario: &Scenario,
     endpoints: Vec<NodeId>,
@@ -317,26 +376,32 @@ fn client_settings(
             listed: probes.at_ms.iter().map(|ms| SimDuration::from_ms_f64(*ms)).collect(),
             searching: probes.searching,
         }),
+        service: None,
     })
 }
 
-fn node_spec(
-    scenario: &Scenario,
-    section: &ClusterSection,
-    seat: Seat,
-    machine: &MachineSection,
-    disk: &DiskSection,
-    clock_offset_ns: i64,
-) -> NodeSpec {
-    let is_free = matches!(seat, Seat::Client(_) | Seat::BackupStore);
+fn node_spec(scenario: &Scenario, section: &ClusterSection, seat: Seat, clock_offset_ns: i64) -> NodeSpec {
+    let (machine, disk) = match machine_of(section, seat) {
+        Some((machine, disk)) => (machine.clone(), disk.cloned().unwrap_or_default()),
+        None => free_machine(section),
+    };
     NodeSpec {
         name: seat.name(),
         zone: scenario.zone_of(section, seat),
-        cores: if is_free { CORES_UNLIMITED } else { machine.cores },
+        cores: machine.cores,
         queue_limit: machine.queue_limit,
-        disk: DiskSpeed { read: disk.read.clone(), sync: disk.fsync.clone(), channels: disk.channels as u16 },
+        disk: DiskSpeed { read: disk.read, sync: disk.fsync, channels: disk.channels as u16 },
         clock_offset_ns,
     }
+}
+
+/// What clients and managed stores have: cores without limit, the queue and the disk of their cluster's machines.
+fn free_machine(section: &ClusterSection) -> (MachineSection, DiskSection) {
+    let (machine, disk) = match section {
+        ClusterSection::ShardedSql(sql) => (&sql.proxy_machine, &sql.disk),
+        ClusterSection::GossipRing(ring) => (&ring.machine, &ring.disk),
+    };
+    (MachineSection { cores: CORES_UNLIMITED, ..machine.clone() }, disk.clone())
 }
 
 /// A draw before or after true time, each as likely.

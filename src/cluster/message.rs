@@ -3,6 +3,10 @@
 use crate::engine::{DiskImage, Message as EngineMessage, Output as EngineOutput, Transport};
 use crate::ring::message::{RingDisk, RingEvent, RingMessage, RingRecord, RingTimer, RingToken};
 use crate::ring::place::RingAdmin;
+use crate::service::event_log::record::{LogDisk, LogRecord};
+use crate::service::message::{ServiceEvent, ServiceMessage, ServiceTimer, ServiceToken};
+use crate::service::reader::ReaderControl;
+use crate::service::worker::WorkerControl;
 use crate::sql::event::{Admin, SqlEvent, SqlTimer, SqlToken};
 use crate::sql::message::SqlMessage;
 use crate::sql::record::{BackupDisk, ConfigDisk, MySqlDisk, SqlRecord};
@@ -29,6 +33,7 @@ pub enum Message {
     Selected(Selected),
     Sql(SqlMessage),
     Ring(RingMessage),
+    Service(ServiceMessage),
 }
 
 /// Classes of messages to and from clients; the others are with their clusters.
@@ -46,6 +51,7 @@ impl EngineMessage for Message {
             | Message::Topology(_) => Transport::Pooled,
             Message::Sql(message) => message.transport(),
             Message::Ring(message) => message.transport(),
+            Message::Service(message) => message.transport(),
         }
     }
 
@@ -57,6 +63,7 @@ impl EngineMessage for Message {
             }
             Message::Sql(message) => message.class(),
             Message::Ring(message) => message.class(),
+            Message::Service(message) => message.class(),
         }
     }
 
@@ -72,6 +79,7 @@ impl EngineMessage for Message {
             }
             Message::Sql(message) => message.bytes(),
             Message::Ring(message) => message.bytes(),
+            Message::Service(message) => message.bytes(),
         }
     }
 }
@@ -82,6 +90,7 @@ pub enum Timer {
     Client(ClientTimer),
     Sql(SqlTimer),
     Ring(RingTimer),
+    Service(ServiceTimer),
 }
 
 /// What a node can be told from outside.
@@ -90,6 +99,12 @@ pub enum Control {
     Client(ClientControl),
     Admin(Admin),
     Ring(RingAdmin),
+    Workers(WorkerControl),
+    Readers(ReaderControl),
+    /// The coordinator of the group of workers deals all partitions out anew.
+    Rebalance,
+    /// Nothing: what was begun is not taken back.
+    Nothing,
 }
 
 /// Any completion.
@@ -97,6 +112,7 @@ pub enum Control {
 pub enum Token {
     Sql(SqlToken),
     Ring(RingToken),
+    Service(ServiceToken),
 }
 
 /// Anything reported to whoever watches.
@@ -105,6 +121,7 @@ pub enum Output {
     Client(ClientEvent),
     Sql(SqlEvent),
     Ring(RingEvent),
+    Service(ServiceEvent),
 }
 
 impl EngineOutput for Output {
@@ -113,6 +130,7 @@ impl EngineOutput for Output {
             Output::Client(event) => event.word(),
             Output::Sql(event) => event.word() ^ 1 << 63,
             Output::Ring(event) => event.word() ^ 1 << 62,
+            Output::Service(event) => event.word() ^ 3 << 62,
         }
     }
 }
@@ -126,6 +144,7 @@ pub enum Image {
     Config(ConfigDisk),
     Backup(BackupDisk),
     Ring(RingDisk),
+    Log(LogDisk),
 }
 
 /// A record of any disk.
@@ -133,6 +152,7 @@ pub enum Image {
 pub enum Record {
     Sql(SqlRecord),
     Ring(RingRecord),
+    Log(LogRecord),
 }
 
 impl DiskImage for Image {
@@ -157,6 +177,14 @@ impl DiskImage for Image {
                 }
                 if let Image::Backup(disk) = self {
                     disk.apply(&record);
+                }
+            }
+            Record::Log(record) => {
+                if !matches!(self, Image::Log(_)) {
+                    *self = Image::Log(LogDisk::default());
+                }
+                if let Image::Log(disk) = self {
+                    disk.apply(record);
                 }
             }
             Record::Ring(record) => {
@@ -191,14 +219,19 @@ from_variants! {
     Message::Selected(Selected),
     Message::Sql(SqlMessage),
     Message::Ring(RingMessage),
+    Message::Service(ServiceMessage),
     Timer::Client(ClientTimer),
     Timer::Sql(SqlTimer),
     Timer::Ring(RingTimer),
+    Timer::Service(ServiceTimer),
     Token::Sql(SqlToken),
     Token::Ring(RingToken),
+    Token::Service(ServiceToken),
     Output::Client(ClientEvent),
     Output::Sql(SqlEvent),
     Output::Ring(RingEvent),
+    Output::Service(ServiceEvent),
     Record::Sql(SqlRecord),
     Record::Ring(RingRecord),
+    Record::Log(LogRecord),
 }

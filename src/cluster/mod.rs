@@ -13,5 +13,6 @@ mod ring_membership;
 mod ring_storage;
 pub mod role;
 pub mod run;
+mod service_settings;
 mod sql_settings;
 pub mod watcher;

@@ -5,7 +5,9 @@ use crate::engine::fault::GROUP_NONE;
 use crate::engine::{FaultKind, NodeId, NodeSet, SimDuration};
 use crate::ring::place::RingAdmin;
 use crate::scenario::fault::{FaultSpec, Selector};
-use crate::scenario::names::{CLIENT, CONFIG, RING_NODE, Seat, ring_node_number};
+use crate::scenario::names::{BROKER, CLIENT, CONFIG, READER, RING_NODE, Seat, WORKER, ring_node_number};
+use crate::service::reader::ReaderControl;
+use crate::service::worker::WorkerControl;
 use crate::sql::event::Admin;
 use crate::sql::shard_map::{hash_point, name_point};
 use crate::workload::client::ClientControl;
@@ -34,10 +36,11 @@ impl Directory {
         NodeSet::new(self.seats.len(), chosen.map(|(at, _)| NodeId(at as u16)))
     }
 
-    /// The same without clients, which have no machine that could crash or be slow.
+    /// The same without clients and the object store, which have no machine that could crash or be slow.
     pub fn machines(&self, selector: &Selector) -> NodeSet {
         let nodes = self.select(selector);
-        let machines = nodes.iter().filter(|node| self.seats[node.index()].role() != CLIENT);
+        let has_machine = |seat: Seat| !matches!(seat, Seat::Client(_) | Seat::ObjectStore);
+        let machines = nodes.iter().filter(|node| has_machine(self.seats[node.index()]));
         NodeSet::new(self.seats.len(), machines)
     }
 
@@ -65,6 +68,13 @@ impl Directory {
             begin: Control::Admin(begin),
             lift: Control::Admin(lift),
         }
+    }
+
+    /// What all nodes of a role are told, and when it is lifted.
+    fn told(&self, role: &str, begin: Control, lift: Control) -> FaultKind<Control> {
+        let told = self.seats.iter().enumerate().filter(|(_, seat)| seat.role() == role);
+        let nodes = NodeSet::new(self.seats.len(), told.map(|(at, _)| NodeId(at as u16)));
+        FaultKind::Control { nodes, begin, lift }
     }
 
     /// What an operator asks of a node of a ring.
@@ -134,6 +144,23 @@ impl Directory {
                 let shard = shard.saturating_sub(1);
                 let back = back_ms.map(SimDuration::from_ms_f64);
                 self.admin(Admin::Restore { shard, back }, Admin::GiveUpRestore { shard })
+            }
+            FaultSpec::Poison { share } => FaultKind::Control {
+                nodes: self.clients(),
+                begin: Control::Client(ClientControl::PoisonBegins(*share)),
+                lift: Control::Client(ClientControl::PoisonEnds(*share)),
+            },
+            FaultSpec::CountingBug { device } => {
+                let begin = Control::Workers(WorkerControl::BugBegins { device: *device });
+                self.told(WORKER, begin, Control::Workers(WorkerControl::BugEnds))
+            }
+            FaultSpec::Recount {} => {
+                self.told(WORKER, Control::Workers(WorkerControl::Recount), Control::Nothing)
+            }
+            FaultSpec::Rebalance {} => self.told(BROKER, Control::Rebalance, Control::Nothing),
+            FaultSpec::Rename { channel } => {
+                let begin = Control::Readers(ReaderControl::Rename { channel: *channel });
+                self.told(READER, begin, Control::Nothing)
             }
             FaultSpec::Join { node } => self.ring_admin(node, RingAdmin::Join),
             FaultSpec::Leave { node } => self.ring_admin(node, RingAdmin::Leave),

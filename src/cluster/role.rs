@@ -7,6 +7,12 @@ use super::message::{Control, Image, Message, Output, Timer, Token};
 use crate::engine::{Context, Message as EngineMessage, NodeId, Process, SimDuration, Stream};
 use crate::ring::message::{RingDisk, RingMessage};
 use crate::ring::ring_node::RingNode;
+use crate::service::broker::Broker;
+use crate::service::collector::Collector;
+use crate::service::event_log::record::LogDisk;
+use crate::service::object_store::ObjectStore;
+use crate::service::reader::Reader;
+use crate::service::worker::Worker;
 use crate::sql::backup_store::BackupStore;
 use crate::sql::config_service::ConfigService;
 use crate::sql::message::SqlMessage;
@@ -31,9 +37,28 @@ pub enum Role {
     MySql(Box<MySql>),
     BackupStore(Box<BackupStore>),
     Ring(Box<RingNode>),
+    Collector(Box<Collector>),
+    Broker(Box<Broker>),
+    Worker(Box<Worker>),
+    Reader(Box<Reader>),
+    ObjectStore(Box<ObjectStore>),
 }
 
 impl Role {
+    pub fn as_broker(&self) -> Option<&Broker> {
+        match self {
+            Role::Broker(broker) => Some(broker),
+            _ => None,
+        }
+    }
+
+    pub fn as_worker(&self) -> Option<&Worker> {
+        match self {
+            Role::Worker(worker) => Some(worker),
+            _ => None,
+        }
+    }
+
     pub fn as_mysql(&self) -> Option<&MySql> {
         match self {
             Role::MySql(server) => Some(server),
@@ -92,6 +117,14 @@ impl Process for Role {
                 Image::Ring(disk) => node.on_start(disk, ctx),
                 _ => node.on_start(&RingDisk::default(), ctx),
             },
+            Role::Collector(collector) => collector.on_start(ctx),
+            Role::Broker(broker) => match disk {
+                Image::Log(disk) => broker.on_start(disk, ctx),
+                _ => broker.on_start(&LogDisk::default(), ctx),
+            },
+            Role::Worker(worker) => worker.on_start(ctx),
+            Role::Reader(reader) => reader.on_start(ctx),
+            Role::ObjectStore(_) => {}
         }
     }
 
@@ -132,6 +165,19 @@ impl Process for Role {
                 SqlMessage::Map(map) => proxy.on_map(map),
                 _ => {}
             },
+            (Role::Collector(collector), Message::Request(request)) => {
+                collector.on_request(from, request, ctx)
+            }
+            (Role::Collector(collector), Message::Service(message)) => {
+                collector.on_message(from, message, ctx)
+            }
+            (Role::Broker(broker), Message::Service(message)) => broker.on_message(from, message, ctx),
+            (Role::Worker(worker), Message::Service(message)) => worker.on_message(message, ctx),
+            (Role::Worker(worker), Message::Response(response)) => worker.on_response(&response, ctx),
+            (Role::Reader(reader), Message::Request(request)) => reader.on_request(from, request, ctx),
+            (Role::Reader(reader), Message::Response(response)) => reader.on_response(&response, ctx),
+            (Role::Reader(reader), Message::Selected(selected)) => reader.on_selected(&selected, ctx),
+            (Role::ObjectStore(store), Message::Service(message)) => store.on_message(from, message, ctx),
             (Role::Config(config), Message::Sql(message)) => config.on_message(from, message, ctx),
             (Role::BackupStore(store), Message::Sql(message)) => {
                 on_backup_message(store, from, message, ctx);
@@ -149,6 +195,11 @@ impl Process for Role {
             (Role::MySql(server), Timer::Sql(timer)) => server.on_timer(timer, ctx),
             (Role::BackupStore(store), Timer::Sql(_)) => store.on_timer(ctx),
             (Role::Ring(node), Timer::Ring(timer)) => node.on_timer(timer, ctx),
+            (Role::Collector(collector), Timer::Service(timer)) => collector.on_timer(timer, ctx),
+            (Role::Broker(broker), Timer::Service(timer)) => broker.on_timer(timer, ctx),
+            (Role::Worker(worker), Timer::Service(timer)) => worker.on_timer(timer, ctx),
+            (Role::Reader(reader), Timer::Service(timer)) => reader.on_timer(timer, ctx),
+            (Role::ObjectStore(store), Timer::Service(timer)) => store.on_timer(timer, ctx),
             _ => {}
         }
     }
@@ -158,6 +209,8 @@ impl Process for Role {
             (Role::MySql(server), Token::Sql(token)) => server.on_token(token, ctx),
             (Role::Config(config), Token::Sql(token)) => config.on_token(token, ctx),
             (Role::Ring(node), Token::Ring(token)) => node.on_token(token, ctx),
+            (Role::Broker(broker), Token::Service(token)) => broker.on_token(token, ctx),
+            (Role::Worker(worker), Token::Service(token)) => worker.on_token(token, ctx),
             _ => {}
         }
     }
@@ -175,6 +228,11 @@ impl Process for Role {
                 let response = Response::failed(request.id, Cause::Overloaded);
                 ctx.send(from, SqlMessage::ExecuteReply { ticket, response, executed: 0 });
             }
+            Message::Service(message) => {
+                if let Role::Broker(broker) = self {
+                    broker.on_shed(from, message, ctx);
+                }
+            }
             // A coordinator waits for the others; health checks and gossip are missed.
             _ => {}
         }
@@ -190,6 +248,9 @@ impl Process for Role {
             (Role::Client(client), Control::Client(control)) => client.on_control(control, ctx),
             (Role::Config(config), Control::Admin(admin)) => config.on_admin(admin, ctx),
             (Role::Ring(node), Control::Ring(admin)) => node.on_admin(admin, ctx),
+            (Role::Worker(worker), Control::Workers(control)) => worker.on_control(control, ctx),
+            (Role::Reader(reader), Control::Readers(control)) => reader.on_control(control, ctx),
+            (Role::Broker(broker), Control::Rebalance) => broker.rebalance(),
             _ => {}
         }
     }
@@ -218,6 +279,13 @@ impl Process for Role {
             (Role::MySql(server), Message::Sql(sql)) => {
                 server.service_time(sql, waited, stream) + encryption(server.settings(), message)
             }
+            (Role::Collector(collector), Message::Request(_)) => collector.service_time(stream),
+            (Role::Broker(broker), Message::Service(message)) => broker.service_time(message, stream),
+            (Role::Worker(worker), Message::Service(message)) => worker.service_time(message, stream),
+            (Role::Worker(_), Message::Response(_)) => Worker::answer_time(),
+            (Role::Reader(reader), Message::Request(_)) => reader.service_time(stream),
+            (Role::Reader(_), Message::Response(_)) => Reader::answer_time(0),
+            (Role::Reader(_), Message::Selected(selected)) => Reader::answer_time(selected.rows.len()),
             (Role::Config(_), _) => CONTROL_SERVICE,
             (Role::BackupStore(store), _) => encryption(store.settings(), message),
             _ => SimDuration::ZERO,

@@ -7,6 +7,7 @@ use super::resolve::Directory;
 use super::role::Role;
 use super::watcher::{Notable, Watcher};
 use crate::check::history::Operation;
+use crate::check::views::Compared;
 use crate::engine::process::LOCAL_EPOCH_NS;
 use crate::engine::{FaultId, NodeId, PagedVec, SimDuration, SimTime, Touched, World};
 use crate::measure::cost::PaidBytes;
@@ -20,10 +21,14 @@ use crate::ring::token_ring::TokenRing;
 use crate::ring::view::View;
 use crate::scenario::fault::FaultSpec;
 use crate::scenario::schema::{ClusterSection, GossipPeers, Scenario, VersionsMode};
+use crate::service::broker::BrokerRole;
+use crate::service::view::DEVICES;
+use crate::service::worker::counting::raw_views;
 use crate::sql::config_service::ConfigService;
-use crate::sql::shard_map::ShardMap;
+use crate::sql::shard_map::{ShardEntry, ShardMap};
 use crate::workload::generator::Traffic;
 use crate::workload::operation::{Cause, KeyId};
+use crate::workload::tally::Tally;
 use std::rc::Rc;
 
 /// One point of the series; the cost and the lag of that moment with it.
@@ -32,9 +37,13 @@ pub struct Bucket {
     pub counts: Counts,
     pub latency: BucketLatency,
     pub lag_ms: Option<f64>,
+    /// Of a service: views in the log that are not counted, and taken ones that are not in the database.
+    pub views: Option<(u64, u64)>,
     pub usd_per_hour: f64,
 }
 
+/// How often it is looked at what a service has counted.
+const COMPARE_EVERY: SimDuration = SimDuration::from_ms(1_000);
 /// How often it is looked for lost updates.
 const AUDIT_EVERY: SimDuration = SimDuration::from_ms(1_000);
 
@@ -65,6 +74,25 @@ fn left_at(world: &World<Role>, node: NodeId, key: KeyId) -> Option<Row> {
     }
 }
 
+/// What the database of a service stores.
+#[derive(Clone, Debug, Default)]
+pub struct StoredOfService {
+    /// Of all rows, each once.
+    pub database_bytes: u64,
+    /// Views by kind of device, wherever they are; none where only counts are stored.
+    pub by_device: Option<Vec<u64>>,
+}
+
+/// A partition of the log of a service.
+#[derive(Clone, Copy, Debug)]
+pub struct PartitionNow {
+    pub leader: Option<NodeId>,
+    pub worker: Option<NodeId>,
+    /// Offset up to which it is written for good, and up to which it is counted.
+    pub end: u64,
+    pub counted: u64,
+}
+
 /// One cluster of a run.
 #[derive(Clone)]
 pub struct ClusterRun {
@@ -88,6 +116,8 @@ pub struct ClusterRun {
     /// In how many parts the overlay of a ring is.
     overlay_parts: u16,
     false_convictions: u64,
+    /// When it was last looked at what a service has counted.
+    views_compared: SimTime,
 }
 
 impl ClusterRun {
@@ -100,7 +130,7 @@ impl ClusterRun {
         seed: u64,
         bucket: SimDuration,
     ) -> ClusterRun {
-        let Built { seats, world, ring, neighbours, map } = build(scenario, section, traffic, seed);
+        let Built { seats, world, ring, neighbours, map, service } = build(scenario, section, traffic, seed);
         let zones_of = seats.iter().map(|seat| scenario.zone_of(section, *seat)).collect();
         let directory = Directory { zones_of, zone_names: scenario.zones.clone(), seats };
         let nodes = directory.seats.len();
@@ -111,11 +141,15 @@ impl ClusterRun {
             ring,
             neighbours,
             map,
+            service,
             traffic: Rc::clone(traffic),
             prices: prices.clone(),
             fixed_cost,
         };
-        let recorder = Recorder::new(traffic.keys.len(), rows(&blueprint));
+        let recorder = match &blueprint.service {
+            Some(service) => Recorder::of_service(&service.tables.sizes),
+            None => Recorder::new(traffic.keys.len(), rows(&blueprint)),
+        };
         ClusterRun {
             world,
             watcher: Watcher::new(Rc::new(blueprint), recorder),
@@ -132,6 +166,7 @@ impl ClusterRun {
             audited_lost: 0,
             overlay_parts: 1,
             false_convictions: 0,
+            views_compared: SimTime::ZERO,
         }
     }
 
@@ -259,9 +294,11 @@ impl ClusterRun {
             self.lag_ms_max = Some(self.lag_ms_max.map_or(lag, |max| max.max(lag)));
         }
         self.audit_updates();
-        if self.audit_due {
+        if self.audit_due && self.watcher.blueprint.service.is_none() {
             self.audit_ring();
         }
+        self.compare_views();
+        let compared = self.watcher.recorder.service.as_ref().map(|service| service.compared);
         self.look_at_overlay();
         self.judge_convictions();
         let mut counts = self.watcher.recorder.counts;
@@ -279,6 +316,7 @@ impl ClusterRun {
             counts: since,
             latency: self.watcher.recorder.close_bucket(),
             lag_ms,
+            views: compared.map(|compared| (self.log_lag(), compared.missing)),
             usd_per_hour: cost.usd_per_hour,
         });
         self.measure_loads();
@@ -439,6 +477,137 @@ impl ClusterRun {
                 self.watcher.tell(now, Notable::UpdatesLost { lost, acknowledged });
             }
         }
+    }
+
+    /// Now and then: what the database has of the views that were taken.
+    fn compare_views(&mut self) {
+        let now = self.world.now();
+        if now.since(self.views_compared) >= COMPARE_EVERY {
+            self.views_compared = now;
+            if let Some(compared) = self.compared_views()
+                && let Some(service) = &mut self.watcher.recorder.service
+            {
+                service.compared = compared;
+            }
+        }
+    }
+
+    /// What the database has of the views that were taken, looked at now; none without a service.
+    pub fn compared_views(&self) -> Option<Compared> {
+        let service = self.watcher.blueprint.service.as_ref()?;
+        let views = &self.watcher.recorder.service.as_ref()?.views;
+        let (tables, sizes) = (&service.tables, &service.tables.sizes);
+        let rows = self.counting_rows();
+        let value = |key: KeyId| rows(key).0;
+        Some(views.compare(self.world.now(), |video, window| {
+            if sizes.raw_slots > 0 {
+                let slots = (0..sizes.raw_slots).map(|slot| value(tables.raw(video, window, slot)));
+                slots.take_while(|value| *value > 0).map(|value| raw_views(value, None)).sum()
+            } else {
+                (0..sizes.sub_counts).map(|sub| Tally(value(tables.count(video, window, sub))).count()).sum()
+            }
+        }))
+    }
+
+    /// What the database of a service has in a row, and its bytes: that of the primary, or of all replicas merged.
+    fn counting_rows(&self) -> impl Fn(KeyId) -> (u64, u32) + '_ {
+        let members = self.ring_members();
+        let leaders = self.leaders();
+        let newest_map = self.map();
+        move |key| {
+            if members.is_empty() {
+                let blueprint = &self.watcher.blueprint;
+                let Some(map) = newest_map.or(blueprint.map.as_deref()) else { return (0, 0) };
+                let Some(service) = &blueprint.service else { return (0, 0) };
+                let shard = map.shard_of(map.sharding.point(service.tables.keys(), key));
+                let server = leaders[shard].and_then(|node| self.world.process(node).as_mysql());
+                return server.map_or((0, 0), |server| {
+                    let row = server.row(key);
+                    (row.content.value, row.bytes)
+                });
+            }
+            let mut left = Row::default();
+            members
+                .iter()
+                .filter_map(|node| left_at(&self.world, *node, key))
+                .for_each(|row| left.merge(&row));
+            let value = match &left {
+                Row::Counter(counter) => Tally::new(0, counter.value().max(0) as u64, 0).0,
+                row => row.shown().content.value,
+            };
+            (value, left.bytes())
+        }
+    }
+
+    /// What the database of a service stores.
+    pub fn stored_of_service(&self) -> StoredOfService {
+        let Some(service) = &self.watcher.blueprint.service else { return StoredOfService::default() };
+        let tables = &service.tables;
+        let rows = self.counting_rows();
+        let is_raw = tables.sizes.raw_slots > 0;
+        let mut stored =
+            StoredOfService { by_device: is_raw.then(|| vec![0; DEVICES]), ..Default::default() };
+        for key in 0..tables.keys().len() as KeyId {
+            let (value, bytes) = rows(key);
+            if value > 0 {
+                stored.database_bytes += u64::from(bytes);
+            }
+            if let Some(by_device) = stored.by_device.as_mut().filter(|_| tables.is_raw(key)) {
+                for (device, sum) in by_device.iter_mut().enumerate() {
+                    *sum += raw_views(value, Some(device as u8));
+                }
+            }
+        }
+        let stores = self.world.node_ids().filter_map(|node| match self.world.process(node) {
+            Role::ObjectStore(store) => store.views_by_device(),
+            _ => None,
+        });
+        stored.by_device = stored.by_device.or(stores.last());
+        stored
+    }
+
+    /// Views in the log that no worker has counted yet.
+    pub fn log_lag(&self) -> u64 {
+        self.partitions().iter().map(|partition| partition.end.saturating_sub(partition.counted)).sum()
+    }
+
+    /// The partitions of the log of a service, as its brokers and workers have them.
+    pub fn partitions(&self) -> Vec<PartitionNow> {
+        let Some(service) = &self.watcher.blueprint.service else { return Vec::new() };
+        let empty = PartitionNow { leader: None, worker: None, end: 0, counted: 0 };
+        let mut partitions = vec![empty; usize::from(service.log.partitions)];
+        for node in self.world.node_ids().filter(|node| !self.world.body(*node).is_down()) {
+            if let Some(broker) = self.world.process(node).as_broker() {
+                for (number, partition) in (0..).zip(&mut partitions) {
+                    partition.end = partition.end.max(broker.committed_offset(number));
+                    if broker.role(number) == BrokerRole::Leader {
+                        partition.leader = Some(node);
+                    }
+                }
+            }
+            if let Some(worker) = self.world.process(node).as_worker() {
+                for (number, next, _) in worker.partitions() {
+                    if let Some(partition) = partitions.get_mut(usize::from(number)) {
+                        (partition.worker, partition.counted) = (Some(node), partition.counted.max(next));
+                    }
+                }
+            }
+        }
+        partitions
+    }
+
+    /// By shard: the node whose rows count, the primary if it is up.
+    fn leaders(&self) -> Vec<Option<NodeId>> {
+        let Some(map) = &self.watcher.blueprint.map else { return Vec::new() };
+        let standing = |node: NodeId| {
+            let server = self.world.process(node).as_mysql()?;
+            Some((!self.world.body(node).is_down(), server.is_primary(), server.epoch(), server.executed()))
+        };
+        let leader = |shard: &ShardEntry| {
+            let best = shard.nodes.iter().filter_map(|node| Some((standing(*node)?, *node)));
+            best.max_by_key(|(standing, _)| *standing).map(|(_, node)| node)
+        };
+        map.shards.iter().map(leader).collect()
     }
 
     /// Counts acknowledged writes of a ring of which no replica has the version or

@@ -10,7 +10,7 @@ use crate::sql::settings::{
     Replication, Resharding, Retries, SchemaChange, Services, SqlSettings, Storage,
 };
 use crate::sql::shard_map::{KeyRange, ShardEntry, ShardMap, Sharding, name_point};
-use crate::workload::generator::Traffic;
+use crate::workload::keys::KeySpace;
 use std::rc::Rc;
 
 /// Queries that a query proxy has under way at most.
@@ -22,7 +22,7 @@ pub(super) fn sql_settings(
     section: &ClusterSection,
     sql: &SqlSection,
     seats: &[Seat],
-    traffic: &Rc<Traffic>,
+    keys: KeySpace,
 ) -> SqlSettings {
     let ms = SimDuration::from_ms_f64;
     let nodes = |wanted: fn(&Seat) -> bool| -> Vec<NodeId> { super::build::nodes_of(seats, wanted) };
@@ -30,7 +30,7 @@ pub(super) fn sql_settings(
     let mut proxies = nodes(|seat| matches!(seat, Seat::QueryProxy(_)));
     proxies.extend(nodes(|seat| matches!(seat, Seat::ShardProxy { .. })));
     SqlSettings {
-        keys: traffic.keys.clone(),
+        keys,
         sharding: first_map.sharding,
         first_map,
         config: nodes(|seat| matches!(seat, Seat::Config(_))),

@@ -10,6 +10,7 @@ use crate::ring::message::RingEvent;
 use crate::ring::place::Move;
 use crate::scenario::fault::Undertaking;
 use crate::scenario::names::Seat;
+use crate::service::message::ServiceEvent;
 use crate::sql::event::SqlEvent;
 use crate::workload::client::{ClientEvent, Completed};
 use std::collections::VecDeque;
@@ -42,6 +43,7 @@ pub enum Notable {
         errors: u64,
     },
     Ring(RingEvent),
+    Service(ServiceEvent),
     /// The overlay of a ring broke into parts, or is whole again (one part); the part of each node that is up.
     Overlay {
         parts: u16,
@@ -87,7 +89,20 @@ impl Watcher {
 
     pub fn output(&mut self, now: SimTime, output: Output) {
         match output {
-            Output::Client(ClientEvent::Invoked { .. }) => self.recorder.invoked(),
+            Output::Client(ClientEvent::Invoked { kind, key, .. }) => self.recorder.invoked(kind, key, now),
+            Output::Client(ClientEvent::Shown { after }) => {
+                if let Some(service) = &mut self.recorder.service {
+                    service.shown(after);
+                }
+            }
+            Output::Service(event) => {
+                if let Some(service) = &mut self.recorder.service {
+                    service.event(&event, now);
+                }
+                if event.is_worth_telling() {
+                    self.tell(now, Notable::Service(event));
+                }
+            }
             Output::Client(ClientEvent::Basis { id, key, value, is_first }) => {
                 self.recorder.basis(key, id.0, value, is_first);
             }

@@ -46,6 +46,29 @@ impl<T: Clone> PagedLog<T> {
         Rc::make_mut(self.pages.back_mut().expect("a page was just made sure of")).push(entry);
     }
 
+    /// Drops the entries from this number on.
+    pub fn truncate(&mut self, next: u64) {
+        let kept = next.saturating_sub(self.first) as usize;
+        self.pages.truncate(kept.div_ceil(PAGE_ENTRIES));
+        let before = self.pages.len().saturating_sub(1) * PAGE_ENTRIES;
+        if let Some(last) = self.pages.back_mut()
+            && last.len() > kept - before
+        {
+            Rc::make_mut(last).truncate(kept - before);
+        }
+    }
+
+    /// Drops the pages at the beginning that have no entry of this number or a later one.
+    pub fn drop_before(&mut self, number: u64) {
+        let page = PAGE_ENTRIES as u64;
+        while self.first + page <= number
+            && self.pages.front().is_some_and(|front| front.len() == PAGE_ENTRIES)
+        {
+            self.pages.pop_front();
+            self.first += page;
+        }
+    }
+
     /// All that are kept, oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
         self.pages.iter().flat_map(|page| page.iter())

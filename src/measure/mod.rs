@@ -6,6 +6,7 @@ pub mod latency;
 pub mod prices;
 pub mod recorder;
 pub mod restores;
+pub mod service;
 pub mod summary;
 pub mod visibility;
 

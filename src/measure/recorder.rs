@@ -2,6 +2,7 @@
 
 use super::latency::Latencies;
 use super::restores::Restores;
+use super::service::ServiceRecorder;
 use super::visibility::Visibility;
 use crate::check::durability::{Errant, PromotionLedger};
 use crate::check::history::{HISTORY_MAX, Operation};
@@ -9,6 +10,7 @@ use crate::check::staleness::{AcknowledgedWrites, Stale};
 use crate::check::updates::UpdateLedger;
 use crate::engine::order::ascending;
 use crate::engine::{NodeId, PagedVec, SimDuration, SimTime};
+use crate::service::tables::TableSizes;
 use crate::workload::client::Completed;
 use crate::workload::operation::{Cause, KeyId, OperationKind, Outcome, ServedBy};
 use std::collections::VecDeque;
@@ -102,6 +104,8 @@ pub enum Rows {
     BuiltUpon,
     /// All of them count.
     Counters,
+    /// They are views for a service: what it has of them is told by its own ledger.
+    Views,
 }
 
 /// Everything counted of one cluster.
@@ -131,6 +135,8 @@ pub struct Recorder {
     /// SQL clusters only.
     promotions: Option<PromotionLedger>,
     history: Option<PagedVec<Operation>>,
+    /// A counting service in front of the cluster.
+    pub service: Option<ServiceRecorder>,
 }
 
 /// Quantiles of one bucket of the series.
@@ -143,6 +149,11 @@ pub struct BucketLatency {
 }
 
 impl Recorder {
+    /// For a cluster behind a service.
+    pub fn of_service(sizes: &TableSizes) -> Recorder {
+        Recorder { service: Some(ServiceRecorder::new(sizes)), ..Recorder::new(0, Rows::Views) }
+    }
+
     /// For a cluster over so many keys.
     pub fn new(keys: usize, rows: Rows) -> Recorder {
         let shards = match rows {
@@ -171,6 +182,7 @@ impl Recorder {
             siblings: Vec::new(),
             promotions: shards.map(PromotionLedger::new),
             history: None,
+            service: None,
         }
     }
 
@@ -187,13 +199,19 @@ impl Recorder {
         &self.acknowledged
     }
 
-    pub fn invoked(&mut self) {
+    pub fn invoked(&mut self, kind: OperationKind, key: KeyId, now: SimTime) {
         self.counts.invoked += 1;
+        if let Some(service) = self.service.as_mut().filter(|_| kind.is_write()) {
+            service.asked(key, now);
+        }
     }
 
     /// Takes in a finished operation.
     pub fn completed(&mut self, done: &Completed, now: SimTime) -> Option<Finding> {
         self.remember(done, now);
+        if let Some(service) = self.service.as_mut().filter(|_| done.kind.is_write()) {
+            service.ended(done);
+        }
         match done.outcome {
             Outcome::Ok => self.counts.ok += 1,
             Outcome::Failed(_) => self.counts.failed += 1,
@@ -244,6 +262,9 @@ impl Recorder {
     }
 
     fn judge_read(&mut self, read: &Completed) -> Option<Finding> {
+        if self.service.is_some() {
+            return None;
+        }
         if let Some(probe) = &read.probe {
             self.visibility.followed(probe, &read.result);
         }
@@ -264,6 +285,9 @@ impl Recorder {
     }
 
     fn judge_write(&mut self, write: &Completed, now: SimTime) -> Option<Finding> {
+        if self.service.is_some() {
+            return None;
+        }
         self.restores.acknowledged(usize::from(write.shard), now);
         let shadowed = self.acknowledged.write(write, now);
         let lost = match &mut self.promotions {

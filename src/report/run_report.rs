@@ -4,6 +4,7 @@
 //! Figures are of the whole run, from its start to where it stands now. What
 //! there was none of is `null`, never 0: a latency of nothing is not fast.
 
+use super::service::ServiceReport;
 use super::storage::StorageReport;
 use super::verdict::{Check, judge};
 use crate::check::durability::Errant;
@@ -98,6 +99,9 @@ pub struct ClusterReport {
     /// Of log-structured stores, where a ring has them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storage: Option<StorageReport>,
+    /// Of a counting service in front of the cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceReport>,
     /// None where there are no replicas that lag.
     pub replication_lag_ms_max: Option<f64>,
     /// Who owns what of a ring as it is at the end; none without one.
@@ -284,6 +288,7 @@ impl ClusterReport {
             errant: vec![ErrantReport::default()],
             storage: Some(StorageReport::default()),
             ownership: Some(OwnershipReport::default()),
+            service: Some(ServiceReport::default()),
             ..ClusterReport::default()
         }
     }
@@ -333,6 +338,7 @@ impl ClusterReport {
             retries: summary.retries,
             false_convictions: (run.kind() == "gossip_ring").then(|| run.false_convictions()),
             storage: StorageReport::of(run),
+            service: ServiceReport::of(run, session.now()),
             replication_lag_ms_max: summary.replication_lag_ms_max,
             ownership: ownership(run),
             cost: cost(summary.cost),
@@ -395,7 +401,7 @@ impl RecordingReport {
     }
 }
 
-fn latency(summary: LatencySummary) -> Latency {
+pub(super) fn latency(summary: LatencySummary) -> Latency {
     let of = |ms: f64| (summary.count > 0).then_some(ms);
     Latency {
         count: summary.count,

@@ -1,6 +1,7 @@
 //! A report as a table of text, one column per cluster.
 
 use super::run_report::{ClusterReport, FaultReport, RunReport};
+use super::service::{ServiceReport, ViewsReport};
 use super::storage::StorageReport;
 use std::fmt::Write;
 
@@ -13,7 +14,7 @@ pub struct Row {
 /// The figures of every cluster, row by row. Causes follow in a list of their own. What no cluster has is left out.
 pub fn rows(report: &RunReport) -> Vec<Row> {
     type Figure = fn(&ClusterReport) -> String;
-    let figures: [(&str, Figure); 37] = [
+    let figures: [(&str, Figure); 48] = [
         ("operations invoked", |cluster| whole(cluster.operations.invoked)),
         ("  ok", |cluster| whole(cluster.operations.ok)),
         ("  failed", |cluster| whole(cluster.operations.failed)),
@@ -65,6 +66,28 @@ pub fn rows(report: &RunReport) -> Vec<Row> {
             some(cluster.storage.map_or(0, |storage| storage.writes_stalled))
         }),
         ("  for too long", |cluster| some(cluster.storage.map_or(0, |storage| storage.writes_dropped))),
+        ("views taken", |cluster| views(cluster, |views| Some(views.taken))),
+        ("  counted", |cluster| views(cluster, |views| Some(views.counted))),
+        ("  missing: on their way, or lost", |cluster| views(cluster, |views| Some(views.missing))),
+        ("  counted twice", |cluster| views(cluster, |views| Some(views.counted_twice))),
+        ("  dead letters", |cluster| {
+            views(cluster, |views| {
+                Some(views.dead_letters_malformed + views.dead_letters_late).filter(|dead| *dead > 0)
+            })
+        }),
+        ("stored after, p50, ms", |cluster| served(cluster, |service| service.stored_after_ms.p50)),
+        ("  p99", |cluster| served(cluster, |service| service.stored_after_ms.p99)),
+        ("readable after, p50, ms", |cluster| served(cluster, |service| service.shown_after_ms.p50)),
+        ("  p99", |cluster| served(cluster, |service| service.shown_after_ms.p99)),
+        ("rows written per view", |cluster| {
+            let rows = cluster.service.as_ref().and_then(|service| service.row_writes_per_view);
+            rows.map_or(NONE.to_string(), |rows| decimals(rows, 3))
+        }),
+        ("stored in database and object store, MB", |cluster| {
+            let stored =
+                cluster.service.as_ref().map(|service| service.database_mb + service.object_store_mb);
+            stored.map_or(NONE.to_string(), |mb| decimals(mb, 2))
+        }),
         ("cost, USD per hour", |cluster| decimals(cluster.cost.usd_per_hour, 3)),
         ("  per month", |cluster| decimals(cluster.cost.usd_per_month, 2)),
         ("  per million operations", |cluster| {
@@ -87,6 +110,17 @@ fn some(count: u64) -> String {
 /// A figure of log-structured stores.
 fn stored(cluster: &ClusterReport, figure: fn(StorageReport) -> Option<f64>) -> String {
     cluster.storage.and_then(figure).map_or(NONE.to_string(), |value| decimals(value, 2))
+}
+
+/// A figure of the views of a service.
+fn views(cluster: &ClusterReport, figure: fn(&ViewsReport) -> Option<u64>) -> String {
+    let found = cluster.service.as_ref().and_then(|service| figure(&service.views));
+    found.map_or(NONE.to_string(), whole)
+}
+
+/// A time of a service.
+fn served(cluster: &ClusterReport, figure: fn(&ServiceReport) -> Option<f64>) -> String {
+    milliseconds(cluster.service.as_ref().and_then(figure))
 }
 
 /// The whole report as text.

@@ -189,6 +189,11 @@ impl Atlas {
         Atlas { seed, zones, partitioning, replicas, first, views, rings }
     }
 
+    /// The places at the start.
+    pub fn first(&self) -> &Places {
+        &self.first
+    }
+
     fn ring(&self, members: Vec<Member>) -> Rc<TokenRing> {
         let known =
             self.rings.borrow().iter().find(|(other, _)| *other == members).map(|(_, ring)| Rc::clone(ring));

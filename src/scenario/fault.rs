@@ -162,6 +162,22 @@ pub enum FaultSpec {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         back_ms: Option<f64>,
     },
+    /// This share of the views that are reported to a service makes no sense.
+    Poison { share: f64 },
+    /// A version of the workers goes out that leaves the views of one kind of device out; lifted, one that does not.
+    CountingBug {
+        /// 0 to 3.
+        device: u8,
+    },
+    /// Workers count everything again from the views in the object store.
+    Recount {},
+    /// All partitions of the log are dealt out to workers anew.
+    Rebalance {},
+    /// A channel gets another name.
+    Rename {
+        /// From 0; there are as many as a twentieth of the videos.
+        channel: u32,
+    },
     /// A node joins a ring that it is no part of; lifted, it is given up if reads do not go to it yet.
     Join {
         /// By name; see `spares`.
@@ -223,6 +239,11 @@ impl FaultSpec {
             FaultSpec::Restore { shard, back_ms: Some(back) } => {
                 format!("shard {shard} restored to {} s before", back / 1e3)
             }
+            FaultSpec::Poison { share } => format!("{} % of views malformed", percent(*share)),
+            FaultSpec::CountingBug { device } => format!("counting bug: device {device} left out"),
+            FaultSpec::Recount {} => "recount from stored views".to_string(),
+            FaultSpec::Rebalance {} => "partitions dealt out anew".to_string(),
+            FaultSpec::Rename { channel } => format!("channel {channel} renamed"),
             FaultSpec::Join { node } => format!("{node} joins"),
             FaultSpec::Leave { node } => format!("{node} leaves"),
             FaultSpec::Replace { node, by } => format!("{by} replaces {node}"),
@@ -249,6 +270,11 @@ impl FaultSpec {
             FaultSpec::Merge { .. } => "merge",
             FaultSpec::SchemaChange { .. } => "schema_change",
             FaultSpec::Restore { .. } => "restore",
+            FaultSpec::Poison { .. } => "poison",
+            FaultSpec::CountingBug { .. } => "counting_bug",
+            FaultSpec::Recount {} => "recount",
+            FaultSpec::Rebalance {} => "rebalance",
+            FaultSpec::Rename { .. } => "rename",
             FaultSpec::Join { .. } => "join",
             FaultSpec::Leave { .. } => "leave",
             FaultSpec::Replace { .. } => "replace",
@@ -290,6 +316,11 @@ impl FaultSpec {
             | FaultSpec::Merge { .. }
             | FaultSpec::SchemaChange { .. }
             | FaultSpec::Restore { .. }
+            | FaultSpec::Poison { .. }
+            | FaultSpec::CountingBug { .. }
+            | FaultSpec::Recount {}
+            | FaultSpec::Rebalance {}
+            | FaultSpec::Rename { .. }
             | FaultSpec::Join { .. }
             | FaultSpec::Leave { .. }
             | FaultSpec::Replace { .. } => Vec::new(),

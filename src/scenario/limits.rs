@@ -115,6 +115,26 @@ pub const INDIRECT_MAX: u32 = 16;
 /// Multipliers of SWIM.
 pub const SWIM_MULTIPLIER_MAX: u32 = 100;
 
+/// Collectors, workers and readers of one service, each.
+pub const SERVICE_NODES_MAX: u32 = 64;
+pub const BROKERS_MAX: u32 = 32;
+pub const LOG_PARTITIONS_MAX: u32 = 256;
+/// Copies of one partition of the log.
+pub const LOG_REPLICATION_MAX: u32 = 7;
+pub const RETENTION_VIEWS_MAX: u64 = 100_000_000;
+/// Views in a batch or a fetch.
+pub const BATCH_VIEWS_MAX: u32 = 100_000;
+/// Views or rows that one node holds.
+pub const HELD_MAX: u32 = 10_000_000;
+pub const SUB_COUNTS_MAX: u32 = 64;
+pub const WINDOW_MS_MIN: f64 = 100.0;
+/// Rows of all tables of one service together.
+pub const TABLE_ROWS_MAX: u64 = 2_000_000;
+/// Windows that one question goes over.
+pub const RANGE_WINDOWS_MAX: u32 = 1_000;
+pub const TOP_VIDEOS_MAX: u32 = 100;
+pub const FOLLOW_EVERY_MAX: u32 = 1_000_000;
+
 pub const CORES_MAX: u16 = 256;
 pub const QUEUE_LIMIT_MAX: u32 = 1_000_000;
 pub const STORAGE_GB_MAX: f64 = 1_000_000.0;

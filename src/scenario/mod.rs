@@ -1,6 +1,6 @@
 //! The scenario file: what a run starts from.
 //!
-//! [`schema`] is the format, with `sql_schema`, `ring_schema` and `membership_schema` for the clusters, [`fault`] what can be done to a run, [`limits`]
+//! [`schema`] is the format, with `sql_schema`, `ring_schema`, `membership_schema` and `service_schema` for the clusters, [`fault`] what can be done to a run, [`limits`]
 //! every bound. [`parse::parse`] reads a file and [`validate`] checks it; what is wrong
 //! is an [`error::ScenarioError`]. [`names`] says what the nodes are called that
 //! faults name, and [`presets`] holds the scenarios that come with the program.
@@ -18,6 +18,8 @@ pub mod parse;
 pub mod presets;
 mod ring_schema;
 pub mod schema;
+mod service_schema;
+pub mod service_tables;
 mod sql_schema;
 pub mod validate;
 

@@ -14,6 +14,8 @@
 //!                mysql-1-1          zone a   (the first primary)
 //!                mysql-1-2          zone b   (its first replica)
 //! shard 2        shard-proxy-2      zone b, and so on one zone further
+//! service        collector-1 …, broker-1 …, worker-1 …, reader-1 …   zones in turn
+//!                object-store       the last zone
 //! ring           ring-1 …           zones in blocks: ring-1, ring-2 in a, ring-3, ring-4 in b …
 //!                its spares         numbered on, zones in turn
 //! ```
@@ -31,9 +33,27 @@ pub const SHARD_PROXY: &str = "shard-proxy";
 pub const MYSQL: &str = "mysql";
 pub const BACKUP_STORE: &str = "backup-store";
 pub const RING_NODE: &str = "ring-node";
+pub const COLLECTOR: &str = "collector";
+pub const BROKER: &str = "broker";
+pub const WORKER: &str = "worker";
+pub const READER: &str = "reader";
+pub const OBJECT_STORE: &str = "object-store";
 
 /// Every role there is.
-pub const ROLES: [&str; 7] = [CLIENT, QUERY_PROXY, CONFIG, BACKUP_STORE, SHARD_PROXY, MYSQL, RING_NODE];
+pub const ROLES: [&str; 12] = [
+    CLIENT,
+    COLLECTOR,
+    BROKER,
+    WORKER,
+    READER,
+    OBJECT_STORE,
+    QUERY_PROXY,
+    CONFIG,
+    BACKUP_STORE,
+    SHARD_PROXY,
+    MYSQL,
+    RING_NODE,
+];
 
 /// One node's part in its cluster. Numbers count from 1, as the names do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +72,11 @@ pub enum Seat {
         member: u32,
     },
     RingNode(u32),
+    Collector(u32),
+    Broker(u32),
+    Worker(u32),
+    Reader(u32),
+    ObjectStore,
 }
 
 impl Seat {
@@ -66,6 +91,11 @@ impl Seat {
             Seat::ShardProxy { shard, member } => format!("shard-proxy-{shard}-{member}"),
             Seat::Mysql { shard, member } => format!("mysql-{shard}-{member}"),
             Seat::RingNode(number) => format!("ring-{number}"),
+            Seat::Collector(number) => format!("collector-{number}"),
+            Seat::Broker(number) => format!("broker-{number}"),
+            Seat::Worker(number) => format!("worker-{number}"),
+            Seat::Reader(number) => format!("reader-{number}"),
+            Seat::ObjectStore => OBJECT_STORE.to_string(),
         }
     }
 
@@ -78,28 +108,38 @@ impl Seat {
             Seat::ShardProxy { .. } => SHARD_PROXY,
             Seat::Mysql { .. } => MYSQL,
             Seat::RingNode(_) => RING_NODE,
+            Seat::Collector(_) => COLLECTOR,
+            Seat::Broker(_) => BROKER,
+            Seat::Worker(_) => WORKER,
+            Seat::Reader(_) => READER,
+            Seat::ObjectStore => OBJECT_STORE,
         }
     }
 }
 
 /// Every node of a cluster, in the order in which it is built: clients; then
 /// query proxies, configuration service, backup store and, per shard, its proxy and its
-/// MySQL nodes; or the ring's nodes.
+/// MySQL nodes; or the ring's nodes; then those of the service in front of it.
 pub fn seats(section: &ClusterSection, workload: &WorkloadSection) -> Vec<Seat> {
     let mut seats: Vec<Seat> = (1..=workload.clients).map(Seat::Client).collect();
-    match section {
-        ClusterSection::ShardedSql(sql) => {
-            seats.extend((1..=sql.query_proxies).map(Seat::QueryProxy));
-            seats.extend((1..=sql.config_nodes).map(Seat::Config));
-            seats.extend(sql.backups.iter().map(|_| Seat::BackupStore));
-            for shard in 1..=sql.shard_count_in_all() {
-                seats.extend((1..=sql.shard_proxies).map(|member| Seat::ShardProxy { shard, member }));
-                seats.extend((1..=sql.replicas + 1).map(|member| Seat::Mysql { shard, member }));
-            }
+    if let ClusterSection::GossipRing(ring) = section {
+        seats.extend((1..=ring.nodes + ring.spares).map(Seat::RingNode));
+    }
+    if let Some(sql) = section.sql() {
+        seats.extend((1..=sql.query_proxies).map(Seat::QueryProxy));
+        seats.extend((1..=sql.config_nodes).map(Seat::Config));
+        seats.extend(sql.backups.iter().map(|_| Seat::BackupStore));
+        for shard in 1..=sql.shard_count_in_all() {
+            seats.extend((1..=sql.shard_proxies).map(|member| Seat::ShardProxy { shard, member }));
+            seats.extend((1..=sql.replicas + 1).map(|member| Seat::Mysql { shard, member }));
         }
-        ClusterSection::GossipRing(ring) => {
-            seats.extend((1..=ring.nodes + ring.spares).map(Seat::RingNode));
-        }
+    }
+    if let Some(service) = section.service() {
+        seats.extend((1..=service.collectors.nodes).map(Seat::Collector));
+        seats.extend((1..=service.log.brokers).map(Seat::Broker));
+        seats.extend((1..=service.workers.nodes).map(Seat::Worker));
+        seats.extend((1..=service.readers.nodes).map(Seat::Reader));
+        seats.push(Seat::ObjectStore);
     }
     seats
 }
@@ -130,8 +170,13 @@ fn zone_in_turn(section: &ClusterSection, seat: Seat, zone_count: usize) -> u8 {
     let zones = zone_count.max(1) as u64;
     let in_turn = |number: u64| number % zones;
     let zone = match seat {
-        Seat::Client(number) | Seat::QueryProxy(number) => in_turn(u64::from(number) - 1),
-        Seat::BackupStore => zones - 1,
+        Seat::Client(number)
+        | Seat::QueryProxy(number)
+        | Seat::Collector(number)
+        | Seat::Broker(number)
+        | Seat::Worker(number)
+        | Seat::Reader(number) => in_turn(u64::from(number) - 1),
+        Seat::BackupStore | Seat::ObjectStore => zones - 1,
         Seat::Config(number) => zones - 1 - in_turn(u64::from(number) - 1),
         Seat::ShardProxy { shard, member } | Seat::Mysql { shard, member } => {
             in_turn(u64::from(shard) + u64::from(member) - 2)

@@ -51,6 +51,15 @@ pub const PRESETS: &[Preset] = &[
     preset!("join-under-load"),
     preset!("pbs-lnkd-ssd"),
     preset!("pbs-lnkd-disk"),
+    preset!("count-views"),
+    preset!("service-scale"),
+    preset!("service-reliable"),
+    preset!("service-fast"),
+    preset!("database-down"),
+    preset!("what-is-stored"),
+    preset!("stream-or-batch"),
+    preset!("a-page-and-a-rename"),
+    preset!("poison"),
 ];
 
 /// The preset with this name.

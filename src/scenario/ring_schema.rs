@@ -4,6 +4,7 @@ use super::membership_schema::{FailureDetectionSection, GossipSection};
 use super::schema::{
     DiskSection, EncryptionSection, MachineSection, PlacementSection, SyncPolicy, lognormal,
 };
+use super::service_schema::ServiceSection;
 use crate::engine::Distribution;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,9 @@ pub struct RingSection {
     pub spares: u32,
     /// What one node streams to others when ranges move, in megabits per second. Cassandra's default: 200.
     pub stream_mbit_per_s: f64,
+    /// A service that counts views in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<Box<ServiceSection>>,
     /// Nodes that stand elsewhere than in turn.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub placement: Vec<PlacementSection>,
@@ -117,6 +121,7 @@ impl Default for RingSection {
             nodes: 6,
             spares: 0,
             stream_mbit_per_s: 200.0,
+            service: None,
             placement: Vec::new(),
             partitioning: PartitioningMode::ByToken,
             virtual_nodes: 16,

@@ -7,6 +7,7 @@ use super::fault::ScheduledFault;
 pub use super::membership_schema::*;
 use super::names::{Seat, zone_of};
 pub use super::ring_schema::*;
+pub use super::service_schema::*;
 pub use super::sql_schema::*;
 use crate::engine::{Distribution, Encryption, SimDuration};
 use serde::{Deserialize, Serialize};
@@ -191,7 +192,7 @@ pub struct WorkloadSection {
 
 /// Reads that follow each acknowledged write: its client reads the key again, through any endpoint.
 ///
-/// They come on top of the workload's rate. `staleness` in a report is counted from them.
+/// They come on top of the workload's rate, and concern clusters without a service, which follows views by itself. `staleness` in a report is counted from them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
@@ -242,6 +243,31 @@ impl ClusterSection {
         match self {
             ClusterSection::ShardedSql(sql) => &sql.placement,
             ClusterSection::GossipRing(ring) => &ring.placement,
+        }
+    }
+
+    /// The counting service in front of it, if there is one.
+    pub fn service(&self) -> Option<&ServiceSection> {
+        match self {
+            ClusterSection::ShardedSql(sql) => sql.service.as_deref(),
+            ClusterSection::GossipRing(ring) => ring.service.as_deref(),
+        }
+    }
+
+    /// Whether its rows are counters that replicas add to.
+    pub fn has_counters(&self) -> bool {
+        let versions = match self {
+            ClusterSection::GossipRing(ring) => Some(ring.versions),
+            ClusterSection::ShardedSql(_) => None,
+        };
+        matches!(versions, Some(VersionsMode::GCounter | VersionsMode::PnCounter))
+    }
+
+    /// Its SQL part: itself, or what a ring has beside it for titles and names.
+    pub fn sql(&self) -> Option<&SqlSection> {
+        match self {
+            ClusterSection::ShardedSql(sql) => Some(sql),
+            ClusterSection::GossipRing(ring) => ring.service.as_deref()?.metadata.as_deref(),
         }
     }
 

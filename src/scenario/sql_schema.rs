@@ -1,6 +1,7 @@
 //! The part of the scenario file about a sharded SQL cluster.
 
 use super::schema::{DiskSection, EncryptionSection, MachineSection, PlacementSection, lognormal};
+use super::service_schema::ServiceSection;
 use crate::engine::Distribution;
 use serde::{Deserialize, Serialize};
 
@@ -89,6 +90,9 @@ pub struct SqlSection {
     /// A store of snapshots and binlogs, from which a shard can be restored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backups: Option<BackupsSection>,
+    /// A service that counts views in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<Box<ServiceSection>>,
     /// Nodes that stand elsewhere than in turn.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub placement: Vec<PlacementSection>,
@@ -188,6 +192,7 @@ impl Default for SqlSection {
             resharding: ReshardingSection::default(),
             schema_change: SchemaChangeSection::default(),
             backups: None,
+            service: None,
             placement: Vec::new(),
             shard_proxies: 1,
             replicas: 1,

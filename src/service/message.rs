@@ -95,19 +95,24 @@ pub enum LogRefusal {
     NotLeader { hint: Option<NodeId> },
     /// What was asked for is not kept any more; what is begins here.
     Gone { first: u64 },
+    /// What was asked for comes after the end: a crash has lost what was there, as a majority had it in
+    /// memory only.
+    NeverWritten { end: u64 },
+    /// An idempotent producer's batch is not the one that comes next, nor one of those that came last.
+    OutOfSequence,
     /// Too much waits.
     Overloaded,
 }
 
 /// Classes of messages: to show, and for the trace.
-pub const CLASS_PRODUCE: u8 = 24;
-pub const CLASS_PRODUCED: u8 = 25;
-pub const CLASS_FETCH: u8 = 26;
-pub const CLASS_FETCHED: u8 = 27;
-pub const CLASS_LOG_REPLICATION: u8 = 28;
-pub const CLASS_GROUP: u8 = 29;
-pub const CLASS_OBJECT_REQUEST: u8 = 30;
-pub const CLASS_OBJECT_REPLY: u8 = 31;
+pub const CLASS_PRODUCE: u8 = 40;
+pub const CLASS_PRODUCED: u8 = 41;
+pub const CLASS_FETCH: u8 = 42;
+pub const CLASS_FETCHED: u8 = 43;
+pub const CLASS_LOG_REPLICATION: u8 = 44;
+pub const CLASS_GROUP: u8 = 45;
+pub const CLASS_OBJECT_REQUEST: u8 = 46;
+pub const CLASS_OBJECT_REPLY: u8 = 47;
 
 impl ServiceMessage {
     pub fn transport(&self) -> Transport {
@@ -161,12 +166,8 @@ pub enum ServiceTimer {
     },
     /// Requests have run out of time.
     TimeOut,
-    /// Broker: time to look at elections and heartbeats of all partitions.
+    /// Broker: time to look at elections, heartbeats and waiting fetches of all partitions.
     Tick,
-    /// Broker: a fetch has waited long enough.
-    FetchWait {
-        ticket: Ticket,
-    },
     /// Worker.
     MemberHeartbeat,
     Flush,
@@ -183,14 +184,17 @@ pub enum ServiceTimer {
 /// What comes back when something is done.
 #[derive(Clone, Copy, Debug)]
 pub enum ServiceToken {
-    /// Broker: what a partition appended is on disk up to this index.
+    /// Broker: what a partition had appended is on disk up to this index; valid if its end was not cut off
+    /// again since.
     Synced {
         partition: u16,
         index: u64,
+        cuts: u32,
     },
-    /// Broker: its term and vote are on disk.
+    /// Broker: term and vote are on disk as they were written the `number`-th time.
     Voted {
         partition: u16,
+        number: u32,
     },
     /// Worker: a chunk of a partition has been processed.
     Processed {
@@ -223,7 +227,6 @@ pub enum ServiceEvent {
         node: NodeId,
         partition: u16,
         offset: u64,
-        end: u64,
     },
     GivenUp {
         node: NodeId,
@@ -286,6 +289,25 @@ pub enum ServiceEvent {
         node: NodeId,
         views: u32,
     },
+    /// A partition was counted again, from the views in the object store; or there are none.
+    Recounted {
+        node: NodeId,
+        partition: u16,
+    },
+    NothingToRecount {
+        node: NodeId,
+    },
+    /// A page showed a channel by this name.
+    Page {
+        channel: u32,
+        name: u64,
+    },
+    /// A channel has another name, in so many rows.
+    Renamed {
+        node: NodeId,
+        channel: u32,
+        rows: u32,
+    },
     /// A job of a batch or micro-batch has begun or ended.
     Job {
         node: NodeId,
@@ -294,6 +316,12 @@ pub enum ServiceEvent {
 }
 
 impl ServiceEvent {
+    /// Whether it is more than one of many.
+    pub fn is_worth_telling(&self) -> bool {
+        use ServiceEvent::{Followed, Page, Written};
+        !matches!(self, Followed { .. } | Page { .. } | Written { .. })
+    }
+
     /// A word for the trace hash.
     pub fn word(&self) -> u64 {
         use ServiceEvent as E;
@@ -316,6 +344,10 @@ impl ServiceEvent {
             E::Followed { after } => (16, 0, after.0),
             E::Written { is_retry } => (17, 0, u64::from(is_retry)),
             E::BatchLost { node, views } => (18, node.0, u64::from(views)),
+            E::Recounted { node, partition } => (20, node.0, u64::from(partition)),
+            E::NothingToRecount { node } => (21, node.0, 0),
+            E::Page { channel, name } => (22, 0, name << 32 ^ u64::from(channel)),
+            E::Renamed { node, rows, .. } => (23, node.0, u64::from(rows)),
             E::Job { node, begins } => (19, node.0, u64::from(begins)),
         };
         value ^ u64::from(node) << 40 ^ kind << 56

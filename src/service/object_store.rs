@@ -10,7 +10,7 @@
 
 use super::message::{ServiceHost, ServiceMessage, ServiceTimer};
 use super::settings::ServiceSettings;
-use super::view::{VIEW_BYTES, View};
+use super::view::{DEVICES, VIEW_BYTES, View};
 use super::worker::checkpoint::Checkpoint;
 use crate::engine::{Context, NodeId, PendingTable, SimDuration, SimTime, Stream};
 use std::rc::Rc;
@@ -108,6 +108,17 @@ impl ObjectStore {
     pub fn stored_bytes(&self) -> u64 {
         let segments = self.kept.iter().flat_map(|kept| &kept.segments);
         segments.map(|segment| u64::from(VIEW_BYTES) * segment.views.len() as u64).sum()
+    }
+
+    /// Views by kind of device; none if there are none.
+    pub fn views_by_device(&self) -> Option<Vec<u64>> {
+        let views = self.kept.iter().flat_map(|kept| &kept.segments).flat_map(|segment| segment.views.iter());
+        let mut by_device = None;
+        for view in views {
+            let sums = by_device.get_or_insert_with(|| vec![0; DEVICES]);
+            sums[usize::from(view.device)] += 1;
+        }
+        by_device
     }
 
     pub fn on_message<P: ServiceHost>(

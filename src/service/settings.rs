@@ -5,7 +5,9 @@ use crate::engine::{Distribution, NodeId, SimDuration};
 
 /// What all parts share.
 pub struct ServiceSettings {
+    /// Of the database of counts, and of the one of titles and names: the same, unless they are two.
     pub tables: Tables,
+    pub metadata_tables: Tables,
     pub nodes: Nodes,
     pub ingest: Ingest,
     pub log: Log,

@@ -115,6 +115,11 @@ impl Tables {
         self.raw + (video * self.sizes.windows + window) * self.sizes.raw_slots + slot
     }
 
+    /// Whether a row has views.
+    pub fn is_raw(&self, key: KeyId) -> bool {
+        (self.raw..self.videos).contains(&key)
+    }
+
     pub fn video(&self, video: KeyId) -> KeyId {
         self.videos + video
     }

@@ -2,6 +2,7 @@
 
 use crate::engine::SimTime;
 use crate::engine::random::mix;
+use crate::workload::client::MALFORMED_ROWS;
 use crate::workload::operation::{KeyId, OperationId, Request};
 use std::rc::Rc;
 
@@ -23,9 +24,6 @@ pub struct View {
     /// Nobody can make sense of it.
     pub is_malformed: bool,
 }
-
-/// What a malformed event has in place of 1.
-pub const MALFORMED_ROWS: u16 = 0;
 
 impl View {
     /// As a viewer reports it: `after` of the request is the time.

@@ -119,6 +119,8 @@ pub struct ClusterFrame {
     pub trace_hash: u64,
     /// What every node is called from now on; nothing if the page knows it.
     pub labels: Vec<String>,
+    /// The partitions of the log of a counting service; nothing without one.
+    pub partitions: Vec<PartitionFrame>,
     /// The arcs of every node of a ring from now on ([`NodeLayout::arcs`]); nothing if the page knows them.
     pub arcs: Vec<Vec<(f32, f32)>>,
 }
@@ -146,9 +148,38 @@ pub struct Figures {
     /// does after the first of the listed delays, which is given with it.
     pub visible_after_ms: Option<f64>,
     pub visible_at: Option<(f64, f64)>,
+    /// Of a counting service; none without one.
+    pub service: Option<ServiceFigures>,
     pub usd_per_hour: f64,
     pub usd_per_month: f64,
     pub usd_per_million_operations: Option<f64>,
+}
+
+/// The figures of a counting service, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServiceFigures {
+    /// Views whose viewers were told that they are taken.
+    pub views_taken: u64,
+    pub views_counted: u64,
+    /// Taken and not counted: on their way, or lost.
+    pub views_missing: u64,
+    pub views_counted_twice: u64,
+    pub dead_letters: u64,
+    /// Views in the log that no worker has counted yet.
+    pub log_lag: u64,
+    /// Median and p99 from when a view happened to when a reader shows it; none where no view was followed so far.
+    pub shown_after_ms: Option<(f64, f64)>,
+}
+
+/// A partition of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PartitionFrame {
+    /// The broker that leads it, and the worker that has it.
+    pub leader: Option<u16>,
+    pub worker: Option<u16>,
+    /// Views written for good, and those of them that are not counted yet.
+    pub end: u64,
+    pub lag: u64,
 }
 
 /// What a clock-like arc round a node stands for.
@@ -233,6 +264,10 @@ pub struct SeriesPoint {
     pub lost_writes: f32,
     /// Largest; NaN where there are no replicas of that kind.
     pub lag_ms: f32,
+    /// Views in the log that are not counted yet, and views taken that are not in the database, at the end of the
+    /// bucket; NaN without a counting service.
+    pub log_lag: f32,
+    pub views_missing: f32,
     pub usd_per_hour: f32,
 }
 

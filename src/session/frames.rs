@@ -2,14 +2,14 @@
 
 use super::frame::{
     ArcKind, BranchFrame, ClusterFrame, FaultFrame, FaultTouch, Figures, MESSAGES_SHOWN_MAX, MessageFrame,
-    MessageUse, NodeFrame, SeriesPoint, StopFrame,
+    MessageUse, NodeFrame, PartitionFrame, SeriesPoint, ServiceFigures, StopFrame,
 };
 use super::layout::{all_arcs, labels};
 use super::narrator::plural;
 use super::run::{Future, Session};
 use crate::cluster::message::{CLASS_REQUEST, CLASS_RESPONSE};
 use crate::cluster::role::Role;
-use crate::cluster::run::{Bucket, ClusterRun};
+use crate::cluster::run::{Bucket, ClusterRun, PartitionNow};
 use crate::engine::random::mix;
 use crate::engine::world::InFlight;
 use crate::engine::{NodeId, SimDuration};
@@ -18,6 +18,9 @@ use crate::ring::message::{CLASS_GOSSIP, CLASS_READ_RESPONSE, CLASS_REPAIR, CLAS
 use crate::ring::place::Move;
 use crate::ring::ring_node::RingNode;
 use crate::scenario::fault::FaultSpec;
+use crate::service::message::{
+    CLASS_FETCHED, CLASS_GROUP, CLASS_LOG_REPLICATION, CLASS_OBJECT_REPLY, CLASS_PRODUCED,
+};
 use crate::sql::config_service::ConfigService;
 use crate::sql::message::{CLASS_CONTROL, CLASS_REPLICATION, CLASS_REPLY};
 use crate::sql::mysql::{MySql, Standing};
@@ -53,6 +56,7 @@ pub fn cluster_frame(
         series: series(run, session.bucket(), series_from),
         trace_hash: run.trace_hash(),
         labels: run.map().filter(|_| is_new).map_or_else(Vec::new, |map| labels(run, map)),
+        partitions: run.partitions().iter().map(partition_frame).collect(),
         arcs: run.ring().filter(|_| is_new).map_or_else(Vec::new, |ring| all_arcs(run, ring)),
     }
 }
@@ -77,6 +81,8 @@ fn series_point(bucket: &Bucket, length: SimDuration) -> SeriesPoint {
         stale_reads: per_second(counts.stale_reads),
         lost_writes: counts.lost_writes as f32,
         lag_ms: bucket.lag_ms.map_or(f32::NAN, |lag| lag as f32),
+        log_lag: bucket.views.map_or(f32::NAN, |(lag, _)| lag as f32),
+        views_missing: bucket.views.map_or(f32::NAN, |(_, missing)| missing as f32),
         usd_per_hour: bucket.usd_per_hour as f32,
     }
 }
@@ -119,9 +125,35 @@ fn figures(session: &Session, run: &ClusterRun) -> Figures {
         replication_lag_ms: if over { summary.replication_lag_ms_max } else { run.replication_lag_ms() },
         visible_after_ms: probes.and_then(|_| visibility.t_visibility_ms()),
         visible_at: first.copied().zip(visibility.consistent_share(0)),
+        service: service_figures(run, over),
         usd_per_hour: summary.cost.usd_per_hour,
         usd_per_month: summary.cost.usd_per_month,
         usd_per_million_operations: summary.cost.usd_per_million_operations,
+    }
+}
+
+/// Of a counting service: what the database had when it was last looked at, or has when the run is over.
+fn service_figures(run: &ClusterRun, over: bool) -> Option<ServiceFigures> {
+    let summary = run.recorder().service.as_ref()?.summary();
+    let compared = if over { run.compared_views()? } else { summary.compared };
+    let shown = summary.shown;
+    Some(ServiceFigures {
+        views_taken: compared.taken,
+        views_counted: compared.counted,
+        views_missing: compared.missing,
+        views_counted_twice: compared.excess,
+        dead_letters: summary.counts.dead_letters_malformed + summary.counts.dead_letters_late,
+        log_lag: run.log_lag(),
+        shown_after_ms: (shown.count > 0).then_some((shown.p50_ms, shown.p99_ms)),
+    })
+}
+
+fn partition_frame(partition: &PartitionNow) -> PartitionFrame {
+    PartitionFrame {
+        leader: partition.leader.map(|node| node.0),
+        worker: partition.worker.map(|node| node.0),
+        end: partition.end,
+        lag: partition.end.saturating_sub(partition.counted),
     }
 }
 
@@ -227,6 +259,7 @@ fn state_words(run: &ClusterRun, node: NodeId) -> String {
         Role::QueryProxy(proxy) => query_proxy_words(proxy),
         Role::ShardProxy(proxy) => shard_proxy_words(proxy),
         Role::BackupStore(_) | Role::Client(_) => String::new(),
+        _ => super::service_words::state_words(run, node),
     }
 }
 
@@ -352,9 +385,10 @@ fn message_use(class: u8) -> MessageUse {
     match class {
         CLASS_REQUEST => MessageUse::Request,
         CLASS_RESPONSE | CLASS_REPLY | CLASS_WRITE_ACKNOWLEDGEMENT | CLASS_READ_RESPONSE => MessageUse::Reply,
-        CLASS_REPLICATION | CLASS_REPAIR => MessageUse::Replication,
+        CLASS_PRODUCED | CLASS_FETCHED | CLASS_OBJECT_REPLY => MessageUse::Reply,
+        CLASS_REPLICATION | CLASS_REPAIR | CLASS_LOG_REPLICATION => MessageUse::Replication,
         CLASS_GOSSIP => MessageUse::Gossip,
-        CLASS_CONTROL => MessageUse::Control,
+        CLASS_CONTROL | CLASS_GROUP => MessageUse::Control,
         _ => MessageUse::Request,
     }
 }

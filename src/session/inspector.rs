@@ -41,7 +41,8 @@ fn facts(run: &ClusterRun, node: NodeId) -> Vec<(String, String)> {
         _ => "up".to_string(),
     };
     fact("Condition", condition);
-    let has_cores = !matches!(run.world().process(node), Role::Client(_) | Role::BackupStore(_));
+    let has_cores =
+        !matches!(run.world().process(node), Role::Client(_) | Role::BackupStore(_) | Role::ObjectStore(_));
     if has_cores {
         let machine = body.machine();
         fact("Cores busy", format!("{} of {}", machine.busy_cores(), machine.cores));
@@ -111,6 +112,7 @@ fn facts(run: &ClusterRun, node: NodeId) -> Vec<(String, String)> {
         }
         Role::MySql(server) => mysql_facts(run, node, server, &mut fact),
         Role::Ring(ring) => ring_facts(run, ring, &mut fact),
+        _ => super::service_words::facts(run, node, &mut fact),
     }
     if has_cores && body.disk().sync_count() > 0 {
         let disk = body.disk();

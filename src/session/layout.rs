@@ -43,9 +43,15 @@ fn node_layout(session: &Session, run: &ClusterRun, node: NodeId) -> NodeLayout 
     let blueprint = run.blueprint();
     let seat = blueprint.directory.seats[node.index()];
     let (shard, ordinal) = match seat {
-        Seat::Client(number) | Seat::QueryProxy(number) | Seat::RingNode(number) => (None, number - 1),
+        Seat::Client(number)
+        | Seat::QueryProxy(number)
+        | Seat::RingNode(number)
+        | Seat::Collector(number)
+        | Seat::Broker(number)
+        | Seat::Worker(number)
+        | Seat::Reader(number) => (None, number - 1),
         Seat::Config(number) => (None, number - 1),
-        Seat::BackupStore => (None, 0),
+        Seat::BackupStore | Seat::ObjectStore => (None, 0),
         Seat::ShardProxy { shard, member } | Seat::Mysql { shard, member } => (Some(shard - 1), member - 1),
     };
     let machine = blueprint.machine(seat);
@@ -102,6 +108,11 @@ fn label(map: Option<&ShardMap>, seat: Seat) -> String {
         Seat::ShardProxy { shard, .. } => format!("P {}", range(shard)),
         Seat::Mysql { shard, .. } => range(shard),
         Seat::RingNode(number) => format!("r{number}"),
+        Seat::Collector(number) => format!("C{number}"),
+        Seat::Broker(number) => format!("B{number}"),
+        Seat::Worker(number) => format!("W{number}"),
+        Seat::Reader(number) => format!("R{number}"),
+        Seat::ObjectStore => "OBJ".to_string(),
     }
 }
 

@@ -19,6 +19,7 @@ pub mod narrator;
 pub mod protocol;
 pub mod run;
 pub mod script;
+mod service_words;
 pub mod state;
 
 pub use run::Session;

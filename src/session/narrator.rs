@@ -4,6 +4,7 @@
 //! Names of nodes stand between `**`. A shard is called by the range that it had then.
 
 use super::frame::{Line, Severity};
+use super::service_words::tell as tell_service;
 use crate::check::staleness::Stale;
 use crate::cluster::run::ClusterRun;
 use crate::cluster::watcher::Notable;
@@ -92,6 +93,7 @@ impl Narrator {
             ),
             Notable::OperationOver { .. } => return None,
             Notable::Ring(event) => self.tell_ring(run, at, event)?,
+            Notable::Service(event) => tell_service(run, event)?,
             Notable::Overlay { parts, part_of } => tell_overlay(run, *parts, part_of),
             Notable::UpdatesLost { lost, acknowledged } => (
                 Severity::Violation,
@@ -555,7 +557,7 @@ fn tell_finding(run: &ClusterRun, operation: &Completed, finding: &Finding, sinc
     }
 }
 
-fn name(run: &ClusterRun, node: NodeId) -> String {
+pub(super) fn name(run: &ClusterRun, node: NodeId) -> String {
     run.world().body(node).name().to_string()
 }
 

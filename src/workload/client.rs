@@ -39,7 +39,38 @@ pub struct ClientSettings {
     /// write whose reads would be more is not followed.
     pub probes: Option<ProbeSettings>,
     pub updates: Updates,
+    /// If a service takes reads and writes apart, and how what was written is followed.
+    pub service: Option<ServiceEndpoints>,
 }
+
+/// A service that takes writes in one place and reads in another.
+#[derive(Clone, Copy, Debug)]
+pub struct ServiceEndpoints {
+    /// The first so many endpoints take writes, the others reads.
+    pub writers: u16,
+    /// Every so many writes are followed to where they can be read; none if zero.
+    pub follow_every: u64,
+    /// Length of the windows that writes are counted in, and how many there are.
+    pub window: SimDuration,
+    pub windows: u32,
+}
+
+/// A write that is followed: it is read again and again until it is in what is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Follow {
+    pub key: KeyId,
+    /// When it was asked for.
+    pub at: SimTime,
+    /// What a read is asked with, and what it must at least answer.
+    pub place: u64,
+    pub least: u64,
+}
+
+/// Time between reads that follow a write, and after which it is given up.
+const FOLLOW_EVERY: SimDuration = SimDuration::from_ms(100);
+const FOLLOW_FOR: SimDuration = SimDuration::from_ms(600_000);
+/// Writes that one client follows at a time; others are not followed.
+const FOLLOWED_MAX: usize = 16;
 
 /// How clients change rows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -100,6 +131,8 @@ pub enum ClientTimer {
     TimeOut,
     /// A read that follows a write is due; one that comes too late, after a pause, says nothing.
     Probe { key: KeyId, probe: Probe, due: SimTime },
+    /// A write that is followed is read again.
+    Follow(Follow),
 }
 
 /// What a client can be told from outside.
@@ -109,6 +142,9 @@ pub enum ClientControl {
     LoadFactorEnds(f64),
     HotShareBegins(f64),
     HotShareEnds(f64),
+    /// This share of what it reports to a service makes no sense.
+    PoisonBegins(f64),
+    PoisonEnds(f64),
 }
 
 /// What a client reports; the history is made of these.
@@ -132,6 +168,10 @@ pub enum ClientEvent {
         value: u64,
     },
     Completed(Completed),
+    /// What was written can be read, so long after it was asked for.
+    Shown {
+        after: SimDuration,
+    },
 }
 
 /// A finished operation.
@@ -151,6 +191,8 @@ pub struct Completed {
     pub shard: u16,
     /// The write that it followed, if it is a read that follows one.
     pub probe: Option<Probe>,
+    /// Whether it makes sense to whoever is to count it.
+    pub is_malformed: bool,
 }
 
 impl ClientEvent {
@@ -162,6 +204,7 @@ impl ClientEvent {
                 id.0 ^ value.rotate_left(23) ^ u64::from(*is_first) << 60 ^ 1 << 59
             }
             ClientEvent::Saw { id, value } => id.0 ^ value.rotate_left(23) ^ 1 << 58,
+            ClientEvent::Shown { after } => after.0 ^ 1 << 57,
             ClientEvent::Completed(done) => {
                 let result = done.result.value ^ done.result.version.rotate_left(17);
                 done.id.0 ^ result.rotate_left(7) ^ done.outcome.word() << 56
@@ -186,6 +229,7 @@ struct Waiting {
     invoked: SimTime,
     endpoint: u16,
     probe: Option<Probe>,
+    follow: Option<Follow>,
     /// It is to write, and reads what is there first.
     is_reading: bool,
     /// Writes so far.
@@ -210,6 +254,9 @@ pub struct Client {
     prober: Option<Prober>,
     /// Reads that follow a write and are not due yet.
     probes_due: usize,
+    /// Writes that are followed.
+    followed: usize,
+    poison_shares: Vec<f64>,
     next_number: u64,
     load_factors: Vec<f64>,
     hot_shares: Vec<f64>,
@@ -237,6 +284,8 @@ impl Client {
             endpoint_stream: Stream::named(seed, Purpose::Endpoint, name),
             prober: settings.probes.clone().map(|probes| Prober::new(probes, seed, name)),
             probes_due: 0,
+            followed: 0,
+            poison_shares: Vec::new(),
             settings,
             generator,
             next_number: 1,
@@ -286,8 +335,12 @@ impl Client {
                 self.probes_due -= 1;
                 if due == ctx.monotonic() {
                     let read = Request::point(self.next_id(), OperationKind::Read, key, 0);
-                    self.start(read, Some(probe), ctx);
+                    self.start(read, (Some(probe), None), ctx);
                 }
+            }
+            ClientTimer::Follow(follow) => {
+                let read = Request::point(self.next_id(), OperationKind::Read, follow.key, 0);
+                self.start(Request { after: follow.place, ..read }, (None, Some(follow)), ctx);
             }
         }
     }
@@ -347,6 +400,11 @@ impl Client {
                 _ => {}
             }
         }
+        match waiting.follow {
+            Some(follow) => self.looked_for(follow, &response, ctx),
+            None if response.outcome.is_ok() => self.follow_if_asked(&waiting, &response.result, ctx),
+            None => {}
+        }
         let done = Completed {
             result: response.result,
             served_by: response.served_by,
@@ -393,6 +451,8 @@ impl Client {
         match control {
             ClientControl::HotShareBegins(share) => self.hot_shares.push(share),
             ClientControl::HotShareEnds(share) => remove_one(&mut self.hot_shares, share),
+            ClientControl::PoisonBegins(share) => self.poison_shares.push(share),
+            ClientControl::PoisonEnds(share) => remove_one(&mut self.poison_shares, share),
             ClientControl::LoadFactorBegins(factor) => {
                 self.settle_work(ctx.monotonic());
                 self.load_factors.push(factor);
@@ -445,32 +505,93 @@ impl Client {
         }
     }
 
+    // Writes that are followed to where they can be read.
+
+    /// A service has taken a write, and said where it is.
+    fn follow_if_asked<P: ClientHost>(
+        &mut self,
+        waiting: &Waiting,
+        written: &Versioned,
+        ctx: &mut Context<P>,
+    ) {
+        let Some(service) = self.settings.service else { return };
+        let request = &waiting.request;
+        let is_asked = request.is_write() && service.follow_every > 0 && written.version > 0;
+        let is_sound = request.rows != MALFORMED_ROWS;
+        if is_asked
+            && is_sound
+            && request.id.number().is_multiple_of(service.follow_every)
+            && self.followed < FOLLOWED_MAX
+        {
+            self.followed += 1;
+            let window = ((waiting.invoked.0 / service.window.0) as u32).min(service.windows - 1);
+            let place = followed_place(window, written.value as u32);
+            let follow = Follow { key: request.key, at: waiting.invoked, place, least: written.version };
+            ctx.set_timer(FOLLOW_EVERY, ClientTimer::Follow(follow));
+        }
+    }
+
+    /// A read that follows a write has ended.
+    fn looked_for<P: ClientHost>(&mut self, follow: Follow, response: &Response, ctx: &mut Context<P>) {
+        let since = ctx.monotonic().since(follow.at);
+        if response.outcome.is_ok() && response.result.version >= follow.least {
+            self.followed -= 1;
+            ctx.output(ClientEvent::Shown { after: since });
+        } else {
+            self.look_again(follow, ctx);
+        }
+    }
+
+    fn look_again<P: ClientHost>(&mut self, follow: Follow, ctx: &mut Context<P>) {
+        if ctx.monotonic().since(follow.at) < FOLLOW_FOR {
+            ctx.set_timer(FOLLOW_EVERY, ClientTimer::Follow(follow));
+        } else {
+            self.followed -= 1;
+        }
+    }
+
     fn next_id(&self) -> OperationId {
         OperationId::new(self.generator.client(), self.next_number)
     }
 
     fn invoke<P: ClientHost>(&mut self, ctx: &mut Context<P>) {
         let hot_share = self.hot_shares.iter().copied().fold(0.0, f64::max);
-        if let Some(request) = self.generator.next_arrival(self.next_id(), hot_share) {
-            self.start(request, None, ctx);
+        if let Some(mut request) = self.generator.next_arrival(self.next_id(), hot_share) {
+            if self.settings.service.is_some() && request.is_write() {
+                request.after = ctx.monotonic().0;
+                let poison = self.poison_shares.iter().copied().fold(0.0, f64::max);
+                if poison > 0.0 && ctx.random().chance(poison) {
+                    request.rows = MALFORMED_ROWS;
+                }
+            }
+            self.start(request, (None, None), ctx);
         }
     }
 
     /// Begins an operation that has the next number.
-    fn start<P: ClientHost>(&mut self, mut request: Request, probe: Option<Probe>, ctx: &mut Context<P>) {
+    fn start<P: ClientHost>(
+        &mut self,
+        mut request: Request,
+        (probe, follow): (Option<Probe>, Option<Follow>),
+        ctx: &mut Context<P>,
+    ) {
         self.next_number += 1;
         if self.settings.sends_session && request.kind == OperationKind::Read {
             let own = self.session.iter().rev().find(|(key, _)| *key == request.key);
             request.after = own.map_or(0, |(_, version)| *version);
         }
         ctx.output(ClientEvent::Invoked { id: request.id, kind: request.kind, key: request.key });
-        let endpoint = self.pick_endpoint(request.key, ctx.monotonic());
+        let endpoint = match self.settings.service {
+            None => self.pick_endpoint(request.key, ctx.monotonic()),
+            Some(service) => self.pick_of_service(service.writers, request.is_write(), ctx.monotonic()),
+        };
         let is_reading = match self.settings.updates {
             Updates::Direct => false,
             Updates::ReadFirst | Updates::CompareAndSet => request.kind.counts(),
             Updates::WithContext => request.is_write(),
         };
-        let waiting = Waiting { request, invoked: ctx.monotonic(), endpoint, probe, is_reading, tries: 0 };
+        let waiting =
+            Waiting { request, invoked: ctx.monotonic(), endpoint, probe, follow, is_reading, tries: 0 };
         match self.pending.insert(ctx.monotonic(), waiting) {
             Ok(ticket) => {
                 self.tickets.push_back(ticket);
@@ -485,6 +606,9 @@ impl Client {
             Err(waiting) => {
                 self.tickets.push_back(Ticket::default());
                 let busy = Outcome::Failed(Cause::ClientBusy);
+                if let Some(follow) = waiting.follow {
+                    self.look_again(follow, ctx);
+                }
                 ctx.output(ClientEvent::Completed(self.ended(&waiting, busy)));
             }
         }
@@ -494,6 +618,9 @@ impl Client {
         self.pending.timer_fired();
         while let Some(waiting) = self.pending.pop_expired(ctx.monotonic()) {
             self.avoid_until[waiting.endpoint as usize] = ctx.monotonic() + AVOID_FOR;
+            if let Some(follow) = waiting.follow {
+                self.look_again(follow, ctx);
+            }
             let outcome =
                 if waiting.is_reading { Outcome::Failed(Cause::TimedOut) } else { Outcome::TIMED_OUT };
             ctx.output(ClientEvent::Completed(self.ended(&waiting, outcome)));
@@ -529,6 +656,15 @@ impl Client {
         usable.or(turned.clone().next()).unwrap_or(asked[first])
     }
 
+    /// One of those that take writes, or of the others; if it is avoided, the next that is not.
+    fn pick_of_service(&mut self, writers: u16, is_write: bool, now: SimTime) -> u16 {
+        let all = self.settings.endpoints.len() as u16;
+        let (first, count) = if is_write { (0, writers) } else { (writers, all - writers) };
+        let drawn = self.endpoint_stream.below(u32::from(count)) as u16;
+        let mut turned = (0..count).map(|step| first + (drawn + step) % count);
+        turned.find(|at| self.avoid_until[usize::from(*at)] <= now).unwrap_or(first + drawn)
+    }
+
     /// Drops tickets at the front whose operations are finished.
     fn forget_old_tickets(&mut self) {
         while let Some(ticket) = self.tickets.front() {
@@ -560,8 +696,23 @@ impl Client {
             served_by: ServedBy::default(),
             shard: 0,
             probe: waiting.probe,
+            is_malformed: waiting.request.rows == MALFORMED_ROWS,
         }
     }
+}
+
+/// Rows of a request that makes no sense to whoever is to count it.
+pub const MALFORMED_ROWS: u16 = 0;
+
+/// How a read says that it follows a write, of a window and one of its sub-counts.
+fn followed_place(window: u32, sub_count: u32) -> u64 {
+    (u64::from(window) << 8 | u64::from(sub_count)) + 1
+}
+
+/// The window and the sub-count that a read follows a write to; none if it follows none.
+pub fn followed(request: &Request) -> Option<(u32, u32)> {
+    let packed = request.after.checked_sub(1)?;
+    Some(((packed >> 8) as u32, (packed & 0xFF) as u32))
 }
 
 fn remove_one(values: &mut Vec<f64>, value: f64) {

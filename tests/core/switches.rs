@@ -10,7 +10,10 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Fields that no switch changes, and why. A field stands for all that is in it.
-const EXCEPTIONS: [(&str, &str, &str); 5] = [
+const EXCEPTIONS: [(&str, &str, &str); 8] = [
+    ("SqlSection", "service", "a part of its own, with switches of its own"),
+    ("RingSection", "service", "a part of its own, with switches of its own"),
+    ("ServiceSection", "metadata", "rings only, where it is a switch"),
     ("SqlSection", "placement", "a list of places, which is edited in the file"),
     ("RingSection", "placement", "a list of places, which is edited in the file"),
     ("SqlSection", "name", "names the cluster, does nothing"),
@@ -19,7 +22,8 @@ const EXCEPTIONS: [(&str, &str, &str); 5] = [
 ];
 
 /// The sections whose fields must have switches: in the schema, the kind of cluster, the path to it.
-const SECTIONS: [(&str, &str, &str); 4] = [
+const SECTIONS: [(&str, &str, &str); 5] = [
+    ("ServiceSection", "service", ""),
     ("SqlSection", "sharded_sql", ""),
     ("RingSection", "gossip_ring", ""),
     ("WorkloadSection", "", "workload."),
@@ -43,7 +47,7 @@ fn named(switch: &Value) -> String {
 fn plain() -> Value {
     full(&json!({
         "version": 1, "name": "plain", "title": "Plain", "duration_ms": 1_000.0, "workload": {"rate_per_s": 100.0},
-        "clusters": [{"sharded_sql": {}}, {"gossip_ring": {}}],
+        "clusters": [{"sharded_sql": {"service": {}}}, {"gossip_ring": {}}],
     }))
     .expect("valid")
 }
@@ -59,6 +63,7 @@ fn pointer(switch: &Value, path: &str) -> String {
     let section = match text(switch, "cluster") {
         "sharded_sql" => "/clusters/0/sharded_sql/",
         "gossip_ring" => "/clusters/1/gossip_ring/",
+        "service" => "/clusters/0/sharded_sql/service/",
         "" => "/",
         other => panic!("there is no kind of cluster `{other}`"),
     };
@@ -154,6 +159,13 @@ fn field<'a>(root: &'a Value, schemas: &[&'a Value], name: &str) -> Vec<&'a Valu
 
 /// Paths of all values in a section: objects are taken apart, kinds of a value are not.
 fn leaves(root: &Value, schema: &Value, path: &str) -> Vec<String> {
+    // A cluster in a cluster has the same fields again.
+    if path == "metadata" {
+        return vec![path.to_string()];
+    }
+    if path == "service.metadata" {
+        return Vec::new();
+    }
     let object = match alternatives(root, schema).as_slice() {
         [only] => *only,
         // An object that may be missing.
@@ -209,6 +221,7 @@ fn every_path_exists_in_the_format() {
         let root = match text(switch, "cluster") {
             "sharded_sql" => &schema["$defs"]["SqlSection"],
             "gossip_ring" => &schema["$defs"]["RingSection"],
+            "service" => &schema["$defs"]["ServiceSection"],
             _ => &schema,
         };
         for path in ["path", "when"].map(|path| text(switch, path)) {
@@ -236,8 +249,10 @@ fn every_default_is_the_formats() {
 #[test]
 fn everything_that_a_switch_writes_can_be_run_and_is_known_again() {
     let all = switches();
-    let default =
-        full(&serde_json::to_value(presets::default().scenario().expect("valid")).expect("serialises"));
+    let mut default =
+        serde_json::to_value(presets::default().scenario().expect("valid")).expect("serialises");
+    default["clusters"][0]["sharded_sql"]["service"] = json!({});
+    let default = full(&default);
     for switch in &all {
         let scenario = with_shown(switch, &all, default.as_ref().expect("valid"));
         for new in writes(switch).into_iter().chain(switch.get("default")) {

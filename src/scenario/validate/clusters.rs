@@ -26,6 +26,7 @@ pub(super) fn check(scenario: &Scenario, prices: &PriceSheet) -> Checked {
             ClusterSection::ShardedSql(sql) => sharded_sql::check(&path, sql, prices)?,
             ClusterSection::GossipRing(ring) => super::gossip_ring::check(&path, ring, prices)?,
         }
+        super::service::check(&path, scenario, cluster, prices)?;
         placement(&path, scenario, cluster)?;
         nodes += names::seats(cluster, &scenario.workload).len();
     }

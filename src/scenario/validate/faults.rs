@@ -10,6 +10,7 @@ use crate::scenario::fault::{FaultSpec, Selector};
 use crate::scenario::limits::*;
 use crate::scenario::names::{self, Seat};
 use crate::scenario::schema::{ClusterSection, PartitioningMode, Scenario, VersionsMode};
+use crate::service::view::DEVICES;
 use crate::sql::shard_map::hash_point;
 
 pub(super) fn check_schedule(scenario: &Scenario) -> Checked {
@@ -66,6 +67,19 @@ fn fault(known: &Known, path: &str, fault: &FaultSpec) -> Checked {
             between(&at("offset_ms"), *offset_ms, -SPAN_MS_MAX, SPAN_MS_MAX)
         }
         FaultSpec::LoadSpike { factor } => between(&at("factor"), *factor, 0.0, LOAD_FACTOR_MAX),
+        FaultSpec::Poison { share } => {
+            known.check_service(path)?;
+            between(&at("share"), *share, 0.0, 1.0)
+        }
+        FaultSpec::CountingBug { device } => {
+            known.check_service(path)?;
+            whole(&at("device"), u32::from(*device), 0, DEVICES as u32 - 1)
+        }
+        FaultSpec::Recount {} | FaultSpec::Rebalance {} => known.check_service(path),
+        FaultSpec::Rename { channel } => {
+            known.check_service(path)?;
+            whole(&at("channel"), *channel, 0, KEYS_MAX)
+        }
         FaultSpec::HotKey { share } => between(&at("share"), *share, 0.0, 1.0),
         FaultSpec::Split { shard, at: place } => {
             whole(&at("shard"), u32::from(*shard), 1, SHARDS_MAX)?;
@@ -171,6 +185,15 @@ impl Known<'_> {
             |name| self.roles.contains(&name),
             || self.roles.iter().map(|role| role.to_string()).collect(),
         )
+    }
+
+    /// There has to be a counting service.
+    fn check_service(&self, path: &str) -> Checked {
+        if self.sections.iter().any(|section| section.service().is_some()) {
+            return Ok(());
+        }
+        let problem = "concerns a counting service, and no cluster has one; give one a `service`";
+        Err(ScenarioError::wrong(path, problem))
     }
 
     /// A node of a ring whose nodes can join and leave.

@@ -8,6 +8,7 @@ mod clusters;
 mod faults;
 mod gossip_ring;
 mod range;
+mod service;
 mod sharded_sql;
 
 use super::error::ScenarioError;
@@ -155,6 +156,7 @@ fn queries(scenario: &Scenario) -> Checked {
         between(field, share, 0.0, 1.0)?;
         let is_scan = field == "workload.scans";
         let cannot = |cluster: &ClusterSection| match cluster {
+            _ if cluster.service().is_some() => false,
             ClusterSection::GossipRing(ring) => !is_scan || ring.rows_per_partition.is_none(),
             ClusterSection::ShardedSql(_) => false,
         };

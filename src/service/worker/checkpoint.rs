@@ -13,9 +13,11 @@ pub struct Checkpoint {
     pub code: u64,
     /// The latest view's time.
     pub watermark: SimTime,
-    /// By row: what is counted and may not be stored.
+    /// By row: what is counted and may not be stored, and what is stored and may still grow.
     pub rows: Vec<CountedRow>,
-    /// Views that are known, by slot.
+    /// Where each view is stored: by video and window, how many there were.
+    pub slots: Vec<(KeyId, u32)>,
+    /// Views that are known; see [`Seen`](super::seen::Seen).
     pub seen: Rc<Vec<u64>>,
 }
 
@@ -27,12 +29,12 @@ pub struct CountedRow {
     pub total: u64,
     /// Of that: what is not known to be stored.
     pub pending: u64,
-    /// Offset of the last view in it.
+    /// Offset after the last view in it.
     pub last: u64,
 }
 
 impl Checkpoint {
     pub fn bytes(&self) -> u32 {
-        64 + 28 * self.rows.len() as u32 + 8 * self.seen.len() as u32
+        64 + 28 * self.rows.len() as u32 + 8 * self.slots.len() as u32 + 8 * self.seen.len() as u32
     }
 }
