@@ -9,6 +9,7 @@ pub mod scenario;
 pub mod service;
 pub mod session;
 pub mod sql;
+pub mod sweep;
 #[cfg(target_arch = "wasm32")]
 pub mod ui;
 pub mod workload;

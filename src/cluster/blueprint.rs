@@ -52,3 +52,9 @@ pub fn machine_of(section: &ClusterSection, seat: Seat) -> Option<(&MachineSecti
         Seat::Reader(_) => service.map(|service| (&service.readers.machine, None)),
     }
 }
+
+/// What a cluster costs whether or not it is used, and what its use costs.
+pub fn tariff(section: &ClusterSection, seats: &[Seat], prices: &PriceSheet) -> Tariff {
+    let machine = |seat: &Seat| machine_of(section, *seat).map(|(machine, _)| machine);
+    Tariff::of(prices, seats.iter().map(|seat| (seat.role(), machine(seat))))
+}

@@ -101,6 +101,9 @@ pub enum Control {
     Ring(RingAdmin),
     Workers(WorkerControl),
     Readers(ReaderControl),
+    /// Workers and readers: a version goes out that leaves the views of a device out where it counts, or one that
+    /// leaves none out.
+    Bug(Option<u8>),
     /// Workers and readers: rows get a field more, which readers know from then on.
     AddField {
         after: SimDuration,

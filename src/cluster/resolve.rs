@@ -151,8 +151,7 @@ impl Directory {
                 lift: Control::Client(ClientControl::PoisonEnds(*share)),
             },
             FaultSpec::CountingBug { device } => {
-                let begin = Control::Workers(WorkerControl::BugBegins { device: *device });
-                self.told(&[WORKER], begin, Control::Workers(WorkerControl::BugEnds))
+                self.told(&[WORKER, READER], Control::Bug(Some(*device)), Control::Bug(None))
             }
             FaultSpec::Recount {} => {
                 self.told(&[WORKER], Control::Workers(WorkerControl::Recount), Control::Nothing)

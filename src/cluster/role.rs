@@ -251,6 +251,12 @@ impl Process for Role {
             (Role::Ring(node), Control::Ring(admin)) => node.on_admin(admin, ctx),
             (Role::Worker(worker), Control::Workers(control)) => worker.on_control(control, ctx),
             (Role::Reader(reader), Control::Readers(control)) => reader.on_control(control, ctx),
+            (Role::Worker(worker), Control::Bug(device)) => {
+                worker.on_control(WorkerControl::Deploy { leaves_out_device: device }, ctx);
+            }
+            (Role::Reader(reader), Control::Bug(device)) => {
+                reader.on_control(ReaderControl::Deploy { leaves_out_device: device }, ctx);
+            }
             (Role::Worker(worker), Control::AddField { .. }) => {
                 worker.on_control(WorkerControl::AddField, ctx);
             }

@@ -1,6 +1,6 @@
 //! One cluster of a run: its world, what is counted of it, and its series.
 
-use super::blueprint::Blueprint;
+use super::blueprint::{Blueprint, tariff};
 use super::build::{Built, build};
 use super::message::Image;
 use super::resolve::Directory;
@@ -10,7 +10,7 @@ use crate::check::history::Operation;
 use crate::check::views::Compared;
 use crate::engine::process::LOCAL_EPOCH_NS;
 use crate::engine::{FaultId, NodeId, PagedVec, SimDuration, SimTime, Touched, World};
-use crate::measure::cost::{PaidBytes, Tariff};
+use crate::measure::cost::PaidBytes;
 use crate::measure::effort::{Incident, Incidents};
 use crate::measure::prices::PriceSheet;
 use crate::measure::recorder::{BucketLatency, Counts, Recorder, Rows, operation};
@@ -136,7 +136,8 @@ impl ClusterRun {
         let zones_of = seats.iter().map(|seat| scenario.zone_of(section, *seat)).collect();
         let directory = Directory { zones_of, zone_names: scenario.zones.clone(), seats };
         let nodes = directory.seats.len();
-        let mut blueprint = Blueprint {
+        let tariff = tariff(section, &directory.seats, prices);
+        let blueprint = Blueprint {
             section: section.clone(),
             directory,
             ring,
@@ -145,10 +146,8 @@ impl ClusterRun {
             service,
             traffic: Rc::clone(traffic),
             prices: prices.clone(),
-            tariff: Tariff::of(prices, std::iter::empty()),
+            tariff,
         };
-        let seats = blueprint.directory.seats.iter();
-        blueprint.tariff = Tariff::of(prices, seats.map(|seat| (seat.role(), blueprint.machine(*seat))));
         let recorder = match &blueprint.service {
             Some(service) => Recorder::of_service(&service.tables.sizes),
             None => Recorder::new(traffic.keys.len(), rows(&blueprint)),

@@ -91,7 +91,7 @@ impl Part {
 }
 
 /// What people have to do.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Effort {
     pub processes: u32,
     /// Each once, in the order of the roles.

@@ -29,9 +29,10 @@ pub const ASSUMPTIONS: &str = "Arithmetic over what this run measured, its fault
      node move only if it is split, and a single key stays on one machine.";
 
 /// What a machine can run out of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Default, Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Resource {
+    #[default]
     Cores,
     Disk,
     ProvisionedIops,
@@ -72,7 +73,7 @@ impl NodeLoad {
 }
 
 /// A node that is busiest: of its role, or of all.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Hottest {
     pub node: String,
     pub resource: Resource,
@@ -110,7 +111,7 @@ pub struct ForecastAt {
 }
 
 /// What a cluster would need under more load.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Forecast {
     pub assumptions: &'static str,
     pub target_share: f64,

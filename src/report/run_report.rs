@@ -11,7 +11,7 @@ use crate::check::durability::Errant;
 use crate::cluster::run::ClusterRun;
 use crate::measure::cost::{Cost, RoleCost};
 use crate::measure::effort::Effort;
-use crate::measure::forecast::Forecast;
+use crate::measure::forecast::{Forecast, Hottest};
 use crate::measure::latency::LatencySummary;
 use crate::ring::token_ring::coefficient_of_variation;
 use crate::scenario::names::Seat;
@@ -63,7 +63,7 @@ pub struct RecordingReport {
 }
 
 /// One cluster.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ClusterReport {
     pub name: String,
     pub kind: &'static str,
@@ -121,7 +121,7 @@ pub struct ClusterReport {
 }
 
 /// Who owns what of a token ring.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct OwnershipReport {
     pub nodes: Vec<OwnedShare>,
     /// Of the shares: their standard deviation over their mean. With V random tokens for each of n nodes it is
@@ -130,7 +130,7 @@ pub struct OwnershipReport {
 }
 
 /// What one node owns.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct OwnedShare {
     pub node: String,
     /// Of the ring: where it is the first replica, 0 to 1.
@@ -138,7 +138,7 @@ pub struct OwnedShare {
 }
 
 /// How soon writes become visible, and how many versions reads are behind.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Staleness {
     /// By delay in ms: the share of the reads, sent that long after a write's acknowledgement, that return
     /// it or a newer one. Of the delays that the scenario lists.
@@ -159,7 +159,7 @@ fn as_object<S: Serializer>(entries: &[(String, Option<f64>)], to: S) -> Result<
 }
 
 /// A transaction that a returning server alone had.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ErrantReport {
     pub node: String,
     /// From 1.
@@ -174,7 +174,7 @@ pub struct ErrantReport {
 /// Errant transactions in a report at most.
 const ERRANT_MAX: usize = 100;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Operations {
     pub invoked: u64,
     pub ok: u64,
@@ -193,7 +193,7 @@ pub struct CauseCount {
 }
 
 /// Of operations that succeeded.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Latencies {
     pub read: Latency,
     pub write: Latency,
@@ -206,7 +206,7 @@ pub struct Latencies {
     pub join: Latency,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Latency {
     pub count: u64,
     pub mean: Option<f64>,
@@ -221,7 +221,7 @@ impl Latency {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct CostReport {
     pub usd_per_hour: f64,
     pub usd_per_month: f64,
@@ -287,6 +287,26 @@ impl RunReport {
 }
 
 impl ClusterReport {
+    /// One that has every figure which a report can have, whatever they are: for tables, whose columns
+    /// must not depend on what came of a run. With figures for these delays of probes, in ms.
+    pub fn with_every_figure(probe_delays: &[String]) -> ClusterReport {
+        let some = Latency { count: 1, ..Latency::default() };
+        ClusterReport {
+            latency_ms: Latencies { read: some, write: some, scan: some, top: some, join: some },
+            staleness: Staleness {
+                consistent_at_ms: probe_delays.iter().map(|delay| (delay.clone(), None)).collect(),
+                within_versions: VERSIONS_TOLD.map(|k| (k.to_string(), None)).into(),
+                ..Staleness::default()
+            },
+            errant: vec![ErrantReport::default()],
+            storage: Some(StorageReport::default()),
+            ownership: Some(OwnershipReport::default()),
+            forecast: Forecast { first: Some(Hottest::default()), ..Forecast::default() },
+            service: Some(ServiceReport::default()),
+            ..ClusterReport::default()
+        }
+    }
+
     fn of(session: &Session, run: &ClusterRun) -> ClusterReport {
         let summary = run.summary(session.now());
         ClusterReport {

@@ -8,7 +8,7 @@ use crate::service::settings::Trigger;
 use serde::Serialize;
 
 /// A counting service, from the start of the run to where it stands now.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ServiceReport {
     pub views: ViewsReport,
     /// From when a view happened to when it is stored in the database, and to when a reader shows it; of the views
@@ -44,7 +44,7 @@ pub struct ServiceReport {
 }
 
 /// Views at their source, against what is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ViewsReport {
     /// Viewers were told that they are taken.
     pub taken: u64,

@@ -5,7 +5,7 @@ use crate::ring::storage::{StorageCounts, Store};
 use serde::Serialize;
 
 /// All stores of a ring, each since its node's last start.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct StorageReport {
     /// Sorted tables of the node that has most of them, now.
     pub tables_max: u64,

@@ -63,6 +63,22 @@ pub fn at<'a>(tree: &'a Value, path: &[Step]) -> Option<&'a Value> {
     })
 }
 
+/// Whether a value is what is wanted: all of it, but of an object what is named.
+pub fn fits(wanted: &Value, value: &Value) -> bool {
+    match (wanted, value) {
+        (Value::Number(wanted), Value::Number(number)) => wanted.as_f64() == number.as_f64(),
+        (Value::Object(wanted), Value::Object(_)) => {
+            wanted.iter().all(|(name, wanted)| fits(wanted, &value[name.as_str()]))
+        }
+        (Value::Array(wanted), Value::Array(list)) => {
+            wanted.len() == list.len() && wanted.iter().zip(list).all(|(wanted, value)| fits(wanted, value))
+        }
+        (Value::String(wanted), Value::String(text)) => wanted == text,
+        (Value::Bool(wanted), Value::Bool(value)) => wanted == value,
+        _ => wanted.is_null() && value.is_null(),
+    }
+}
+
 /// The line, from 1, on which the value at a path begins, in a text that parses.
 pub fn line_of(text: &str, path: &[Step]) -> usize {
     let mut scanner = Scanner { text: text.as_bytes(), at: 0 };

@@ -10,6 +10,7 @@ use super::frames::{branch_frames, cluster_frame, fault_frames};
 use super::inspector::inspect;
 use super::layout::layout;
 use super::link::ShareLink;
+use super::measured::measure;
 use super::protocol::{FromWorker, ToWorker};
 use super::run::Session;
 use crate::engine::{SimDuration, SimTime};
@@ -141,6 +142,12 @@ impl Driver {
             }
             ToWorker::Record { file_name, text, time_scale } => {
                 return self.record(&file_name, &text, time_scale);
+            }
+            ToWorker::Measure { scenario, seed, cluster } => {
+                let tree = document::parse_tree(&scenario).map_err(|error| error.to_string())?;
+                let measured = scenario::parse::from_tree(&tree, None)
+                    .and_then(|scenario| measure(scenario, seed, usize::from(cluster)));
+                return Ok(vec![FromWorker::Measured(measured.map_err(|error| error.to_string())?)]);
             }
             ToWorker::Drawn => {
                 self.drawn = true;

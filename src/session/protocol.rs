@@ -2,6 +2,7 @@
 
 use super::command::{Command, LoggedCommand};
 use super::frame::{Frame, Layout};
+use super::measured::Measured;
 use serde::{Deserialize, Serialize};
 
 /// From the page to the worker.
@@ -66,6 +67,13 @@ pub enum ToWorker {
     Drawn,
     /// Asks for a share link of the run as it is.
     Share,
+    /// Runs a scenario (JSON) to its end for the sake of one of its clusters, all at once: whoever does not
+    /// want to wait ends the worker. What is open stays as it is.
+    Measure {
+        scenario: String,
+        seed: u64,
+        cluster: u8,
+    },
 }
 
 /// From the worker to the page.
@@ -98,6 +106,8 @@ pub enum FromWorker {
         /// Continues the field's name.
         problem: String,
     },
+    /// What came of a [`Measure`](ToWorker::Measure).
+    Measured(Measured),
 }
 
 /// Commands travel as JSON: the code that writes and reads them so is there for

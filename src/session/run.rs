@@ -144,6 +144,16 @@ impl Session {
         self.checkpoint_every = SimDuration((end.0 / CHECKPOINTS_PER_RUN).max(1));
     }
 
+    /// Leaves out all clusters but one, which goes on as it would have beside them: each has a world of its
+    /// own. Before it has run.
+    pub fn keep_only(&mut self, cluster: usize) {
+        assert_eq!(self.state.now, SimTime::ZERO, "clusters are left out before the run begins");
+        self.state = State::new(vec![self.state.clusters.swap_remove(cluster)]);
+        let mut checkpoints = Checkpoints::default();
+        checkpoints.push(self.state.clone());
+        self.futures[self.current].checkpoints = checkpoints;
+    }
+
     /// Keeps every operation, for a history file. Before it has run.
     pub fn keep_history(&mut self) {
         for cluster in &mut self.state.clusters {

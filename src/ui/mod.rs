@@ -11,7 +11,7 @@
 //! Read in this order: [`app`] (what the page knows, and the one enum of what
 //! can happen to it), [`run`] (what is kept of frames); [`picture`] (where
 //! things stand, and how they are drawn), [`motion`]; [`playground`],
-//! [`faults`], [`design`] and [`gallery`] are the page's parts; the rest is small.
+//! [`faults`], [`design`], [`sizing`] and [`gallery`] are the page's parts; the rest is small.
 
 mod app;
 mod design;
@@ -28,6 +28,7 @@ mod route;
 mod run;
 mod shared;
 mod site;
+mod sizing;
 mod theme;
 mod view;
 mod worker_link;

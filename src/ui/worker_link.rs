@@ -8,7 +8,7 @@ use wasm_bindgen::closure::Closure;
 use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
 use yew::Callback;
 
-/// A worker that is told things and answers. Lives as long as the page.
+/// A worker that is told things and answers. Lives as long as the page, or until it is stopped.
 #[derive(Clone)]
 pub struct WorkerLink {
     worker: Worker,
@@ -62,6 +62,11 @@ impl WorkerLink {
         let transfer = js_sys::Array::of1(&array.buffer());
         // Fails only where the worker is gone, which it has said.
         let _ = self.worker.post_message_with_transfer(&array, &transfer);
+    }
+
+    /// Ends it at once, whatever it is doing.
+    pub fn stop(&self) {
+        self.worker.terminate();
     }
 
     fn send_what_waits(&self) {

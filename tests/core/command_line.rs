@@ -6,19 +6,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::{env, fs, process};
 
-fn faultline(arguments: &[&str]) -> Output {
+pub fn faultline(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_faultline")).args(arguments).output().expect("the program starts")
 }
 
-fn out(output: &Output) -> String {
+pub fn out(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("text")
 }
 
-fn error(output: &Output) -> String {
+pub fn error(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("text")
 }
 
-fn json_of(arguments: &[&str]) -> Value {
+pub fn json_of(arguments: &[&str]) -> Value {
     let output = faultline(arguments);
     assert_eq!(output.status.code(), Some(0), "{}", error(&output));
     serde_json::from_str(&out(&output)).expect("one JSON object")
@@ -26,7 +26,7 @@ fn json_of(arguments: &[&str]) -> Value {
 
 /// Unusable input: exit code 2, nothing on standard output, each part in the message.
 #[track_caller]
-fn refused(arguments: &[&str], parts: &[&str]) {
+pub fn refused(arguments: &[&str], parts: &[&str]) {
     let output = faultline(arguments);
     let message = error(&output);
     assert_eq!(output.status.code(), Some(2), "{message}");
@@ -37,21 +37,21 @@ fn refused(arguments: &[&str], parts: &[&str]) {
 }
 
 /// A directory of a test's own, removed when it is dropped.
-struct Scratch(PathBuf);
+pub struct Scratch(pub PathBuf);
 
 impl Scratch {
-    fn new(name: &str) -> Scratch {
+    pub fn new(name: &str) -> Scratch {
         let path = env::temp_dir().join(format!("faultline-{}-{name}", process::id()));
         fs::create_dir_all(&path).expect("the temporary directory can be written");
         Scratch(path)
     }
 
-    fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+    pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
         fs::write(self.0.join(name), content).expect("the file can be written");
         self.path(name)
     }
 
-    fn path(&self, name: &str) -> String {
+    pub fn path(&self, name: &str) -> String {
         self.0.join(name).to_str().expect("a path in UTF-8").to_string()
     }
 }
@@ -63,7 +63,7 @@ impl Drop for Scratch {
 }
 
 /// A small scenario with both clusters.
-fn small() -> Value {
+pub fn small() -> Value {
     json!({
         "version": 1, "name": "small", "title": "Small", "duration_ms": 2000,
         "workload": {"rate_per_s": 200, "keys": 100, "reads": 0.5, "clients": 3},

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Which of our modules each may name, itself aside. Top to bottom, never back up:
 /// `ui` and the binaries, which are not listed, may name all.
-const MAY_NAME: [(&str, &[&str]); 11] = [
+const MAY_NAME: [(&str, &[&str]); 12] = [
     ("engine", &[]),
     ("workload", &["engine"]),
     ("service", &["engine", "workload"]),
@@ -19,12 +19,14 @@ const MAY_NAME: [(&str, &[&str]); 11] = [
     ("cluster", &MIDDLE),
     ("session", &BELOW_SESSION),
     ("report", &BELOW_REPORT),
+    ("sweep", &BELOW_SWEEP),
 ];
 const MIDDLE: [&str; 9] =
     ["engine", "workload", "service", "sql", "ring", "check", "measure", "scenario", "cluster"];
 const BELOW_SESSION: [&str; 9] = MIDDLE;
 const BELOW_REPORT: [&str; 10] =
     ["engine", "workload", "service", "sql", "ring", "check", "measure", "scenario", "cluster", "session"];
+const BELOW_SWEEP: [&str; 6] = ["engine", "measure", "scenario", "cluster", "session", "report"];
 /// Modules at the top, and files beside the modules.
 const TOP: [&str; 5] = ["ui", "bin", "main", "worker", "lib"];
 

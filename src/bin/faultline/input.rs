@@ -4,6 +4,7 @@ use faultline::scenario::error::UnknownName;
 use faultline::scenario::limits::TEXT_BYTES_MAX;
 use faultline::scenario::presets::{self, PRESETS, Preset};
 use faultline::scenario::{self, Scenario, ScenarioError};
+use faultline::sweep::plan::PlanError;
 use faultline::workload::recorded::{self, Recording, RecordingError, SkippedLine};
 use std::fs::File;
 use std::io::{self, Read};
@@ -25,6 +26,19 @@ pub enum Unusable {
     Options { error: ScenarioError },
     #[error("{}: {error}", path.display())]
     Recording { path: PathBuf, error: RecordingError },
+    #[error("{error}")]
+    Plan { error: Box<PlanError> },
+    #[error(
+        "{} holds the rows of another sweep: {what}; name another file, or delete this one and its .plan.json",
+        path.display()
+    )]
+    OtherTable { path: PathBuf, what: String },
+    #[error("--cluster: {unknown}")]
+    NoSuchCluster { unknown: Box<UnknownName> },
+    #[error(
+        "there is nothing to keep: give at least one of --read-p99-ms, --write-p99-ms, --success-min, --stale-share-max, --lost-writes-max"
+    )]
+    NoTarget,
     #[error("cannot write {}: {error}", path.display())]
     Unwritable { path: PathBuf, error: io::Error },
     #[error("cannot print: {error}")]

@@ -56,6 +56,8 @@ const RANK_BYTES: u32 = 48;
 pub enum ReaderControl {
     /// A channel gets another name.
     Rename { channel: u32 },
+    /// A version goes out that leaves the views of a device out where it counts them, or none.
+    Deploy { leaves_out_device: Option<u8> },
     /// Rows get a field more; readers learn of it one after the other, from then on.
     AddField { after: SimDuration },
 }
@@ -122,6 +124,7 @@ pub struct Reader {
     renaming: Renaming,
     /// Whether its version knows of the field that rows have got.
     knows_field: bool,
+    leaves_out_device: Option<u8>,
 }
 
 impl Reader {
@@ -142,6 +145,7 @@ impl Reader {
             misses: 0,
             renaming: Renaming::default(),
             knows_field: false,
+            leaves_out_device: None,
             settings,
         }
     }
@@ -450,8 +454,11 @@ impl Reader {
 
     fn views(&self, rows: &[SelectedRow]) -> u64 {
         let is_raw = self.settings.processing.stored == Stored::Events;
-        let of =
-            |row: &SelectedRow| if is_raw { raw_views(row.value, None) } else { Tally(row.value).count() };
+        let left_out = |value: u64| self.leaves_out_device.map_or(0, |device| raw_views(value, Some(device)));
+        let of = |row: &SelectedRow| match is_raw {
+            true => raw_views(row.value, None) - left_out(row.value),
+            false => Tally(row.value).count(),
+        };
         rows.iter().map(of).sum()
     }
 

@@ -37,6 +37,10 @@ impl Reader {
     pub fn on_control<P: ServiceHost>(&mut self, control: ReaderControl, ctx: &mut Context<P>) {
         let channel = match control {
             ReaderControl::Rename { channel } => channel,
+            ReaderControl::Deploy { leaves_out_device } => {
+                self.leaves_out_device = leaves_out_device;
+                return;
+            }
             ReaderControl::AddField { after } => {
                 let turn = SimDuration(DEPLOYS_APART.0 * self.index as u64);
                 ctx.set_timer(after + turn, ServiceTimer::Deploy);

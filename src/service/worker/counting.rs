@@ -162,7 +162,9 @@ impl Counts {
         if processing.delivery == Delivery::EffectivelyOnce && self.is_closed(window) {
             return Counted::Late;
         }
-        if self.leaves_out_device == Some(view.device) {
+        // Where each view is stored, whoever reads counts.
+        let counts_now = processing.stored != Stored::Events;
+        if counts_now && self.leaves_out_device == Some(view.device) {
             return Counted::LeftOut;
         }
         let kind = self.kind();

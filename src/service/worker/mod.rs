@@ -62,10 +62,8 @@ pub const FIRST_WORKER_CLIENT: u32 = 1 << 20;
 /// What an operator can have done to workers.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum WorkerControl {
-    /// A version of the code goes out that leaves the views of a device out.
-    BugBegins { device: u8 },
-    /// And another one that does not.
-    BugEnds,
+    /// A version of the code goes out that leaves the views of a device out, or none.
+    Deploy { leaves_out_device: Option<u8> },
     /// All is counted again, from the views in the object store.
     Recount,
     /// A version of the code goes out whose rows have a field more.
@@ -246,8 +244,7 @@ impl Worker {
 
     pub fn on_control<P: ServiceHost>(&mut self, control: WorkerControl, ctx: &mut Context<P>) {
         match control {
-            WorkerControl::BugBegins { device } => self.deploy(Some(device)),
-            WorkerControl::BugEnds => self.deploy(None),
+            WorkerControl::Deploy { leaves_out_device } => self.deploy(leaves_out_device),
             WorkerControl::Recount => self.recount(ctx),
             WorkerControl::AddField => {
                 self.code = Tally::with_field(self.code);

@@ -68,6 +68,13 @@ impl App {
                 }
                 self.load_names();
             }
+            Route::Sizing => {
+                self.page = Page::Sizing;
+                gallery::set_title("Right-size");
+                if self.run.is_some() {
+                    self.tell(ToWorker::Pause);
+                }
+            }
             Route::Start => {
                 self.page = Page::Playground;
                 self.opening = Some("the first scenario".to_string());
@@ -156,7 +163,7 @@ impl App {
         let is_wanted = match Route::current() {
             Route::Start => true,
             Route::Scenario(wanted) => wanted == name,
-            Route::Gallery | Route::Link(_) => false,
+            Route::Gallery | Route::Sizing | Route::Link(_) => false,
         };
         match text {
             // Somebody went elsewhere meanwhile.

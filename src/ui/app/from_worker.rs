@@ -17,7 +17,8 @@ const CHARTS_MS: f64 = 300.0;
 impl App {
     pub(super) fn hear(&mut self, said: FromWorker) -> bool {
         match said {
-            FromWorker::Ready => false,
+            // The one worker that plays a run measures none.
+            FromWorker::Ready | FromWorker::Measured(_) => false,
             FromWorker::Opened(layout) => self.opened(*layout),
             FromWorker::Scenario { running, as_opened } => {
                 self.change_design(Change::Opened { running, as_opened })

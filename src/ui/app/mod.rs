@@ -8,6 +8,7 @@ mod commands;
 mod from_outside;
 mod from_worker;
 mod redesign;
+mod sizing;
 mod view;
 
 use super::design::{Change, Design};
@@ -19,6 +20,7 @@ use super::playground::ChartData;
 use super::route::Route;
 use super::run::Run;
 use super::shared::Shared;
+use super::sizing::{Act, Sizing};
 use super::theme::{Colours, Theme};
 use super::worker_link::WorkerLink;
 use crate::scenario::fault::FaultSpec;
@@ -85,6 +87,9 @@ pub enum Message {
     Design(Change),
     /// An item of the price sheet, and what was typed for its price.
     SetPrice(String, String),
+    /// Looks for a cheaper design of this cluster.
+    RightSize(u8),
+    Sizing(Act),
 
     OpenPopup(Popup, Anchor),
     ClosePopup,
@@ -132,6 +137,7 @@ pub struct Notice {
 pub enum Page {
     Gallery,
     Playground,
+    Sizing,
 }
 
 pub struct App {
@@ -148,6 +154,7 @@ pub struct App {
     /// What is being opened, in words, until it is open.
     opening: Option<String>,
     design: Shared<Design>,
+    sizing: Option<Sizing>,
     popup: Option<(Popup, Anchor)>,
     notice: Option<Notice>,
     notice_ends: Option<Timeout>,
@@ -187,6 +194,7 @@ impl Component for App {
             charts_ms: f64::MIN,
             opening: None,
             design: Shared::new(Design::default()),
+            sizing: None,
             popup: None,
             notice: None,
             notice_ends: None,
@@ -236,6 +244,8 @@ impl Component for App {
             Message::OpenDesign => self.open_design(),
             Message::Design(change) => self.change_design(change),
             Message::SetPrice(item, typed) => self.set_price(&item, &typed),
+            Message::RightSize(cluster) => self.right_size(cluster),
+            Message::Sizing(act) => self.sizing.as_mut().is_some_and(|sizing| sizing.act(act)),
 
             Message::OpenPopup(popup, anchor) => self.open_popup(popup, anchor),
             Message::ClosePopup => self.close_popup(),

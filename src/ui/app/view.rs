@@ -11,6 +11,7 @@ use crate::ui::playground::{
     RecordedReport, Shortcuts, Timeline, TrafficForm, Transport,
 };
 use crate::ui::run::Run;
+use crate::ui::sizing::SizingPage;
 use crate::ui::view::{draw, draw_keyed};
 use std::rc::Rc;
 use yew::prelude::*;
@@ -22,7 +23,8 @@ impl App {
             Some(run) => (run.layout.title.clone(), run.layout.question.clone()),
             None => (String::new(), String::new()),
         };
-        let class = classes!("app", if self.page == Page::Gallery { "at-gallery" } else { "at-playground" });
+        let class =
+            classes!("app", if self.page == Page::Playground { "at-playground" } else { "at-gallery" });
         html! {
                    <div {class}>
                        { draw(Header {
@@ -30,6 +32,7 @@ impl App {
         }) }
                        { match (self.page, run) {
                            (Page::Gallery, _) => draw(Gallery { state: GalleryState::from(&self.catalogue) }),
+                           (Page::Sizing, _) => self.sizing(),
                            (Page::Playground, Some(run)) => self.playground(run),
                            (Page::Playground, None) => self.waiting(),
                        } }
@@ -45,6 +48,18 @@ impl App {
         let what = self.opening.as_deref().unwrap_or("a scenario");
         html! {
             <main class="waiting"><p role="status">{ format!("Opening {what} …") }</p><p><a href="#/">{ "All scenarios" }</a></p></main>
+        }
+    }
+
+    fn sizing(&self) -> Html {
+        match &self.sizing {
+            Some(sizing) => draw(SizingPage { now: sizing.now(), send: self.send.reform(Message::Sizing) }),
+            None => html! {
+                <main class="waiting">
+                    <p>{ "To right-size a cluster, open a scenario and press Right-size beside the cluster's name." }</p>
+                    <p><a href="#/">{ "All scenarios" }</a></p>
+                </main>
+            },
         }
     }
 

@@ -13,6 +13,7 @@
 //! An object of several fields stands for those fields only: others beside them are left as they are.
 
 use super::scope::Scope;
+use crate::scenario::document::fits;
 use serde_json::Value;
 
 /// What a list of choices shows for a value that is none of them.
@@ -153,22 +154,6 @@ fn parsed(typed: String) -> Value {
         Value::from(number as i64)
     } else {
         Value::from(number)
-    }
-}
-
-/// Whether a value is what is wanted: all of it, but of an object what is named.
-fn fits(wanted: &Value, value: &Value) -> bool {
-    match (wanted, value) {
-        (Value::Number(wanted), Value::Number(number)) => wanted.as_f64() == number.as_f64(),
-        (Value::Object(wanted), Value::Object(_)) => {
-            wanted.iter().all(|(name, wanted)| fits(wanted, &value[name.as_str()]))
-        }
-        (Value::Array(wanted), Value::Array(list)) => {
-            wanted.len() == list.len() && wanted.iter().zip(list).all(|(wanted, value)| fits(wanted, value))
-        }
-        (Value::String(wanted), Value::String(text)) => wanted == text,
-        (Value::Bool(wanted), Value::Bool(value)) => wanted == value,
-        _ => wanted.is_null() && value.is_null(),
     }
 }
 

@@ -33,6 +33,8 @@ impl View for ClusterPanel {
         let Some(layout) = self.layout.clusters.get(usize::from(self.cluster)) else {
             return Html::default();
         };
+        let cluster = self.cluster;
+        let right_size = self.send.reform(move |_| Message::RightSize(cluster));
         let is_ring = layout.kind == "gossip_ring";
         html! {
             <section class={classes!("cluster", format!("k{}", self.hue))} aria-label={layout.name.clone()}>
@@ -47,6 +49,8 @@ impl View for ClusterPanel {
                     if self.shows_bands {
                         <button class="plain inline" onclick={self.send.reform(|_| Message::SetSpeed(SPEED_OF_MESSAGES))}>{ "slow down to see messages" }</button>
                     }
+                    <button class="plain inline right-size" aria-label={format!("Right-size {}", layout.name)} title="Search for the cheapest design that does what it should"
+                        onclick={right_size}>{ "Right-size" }</button>
                 </p>
             </section>
         }
