@@ -25,6 +25,9 @@ pub enum Measure {
     StaleReads,
     /// Of the replica that is farthest behind.
     Lag,
+    /// Of a counting service: views in its log that no worker has counted, and views taken that are not stored.
+    LogLag,
+    Missing,
     Cost,
 }
 
@@ -36,6 +39,8 @@ impl Measure {
             Measure::WriteLatency => "Write latency",
             Measure::StaleReads => "Stale reads, lost writes",
             Measure::Lag => "Replication lag",
+            Measure::LogLag => "In the log, not counted",
+            Measure::Missing => "Taken, not stored",
             Measure::Cost => "Cost",
         }
     }
@@ -47,6 +52,7 @@ impl Measure {
             Measure::ReadLatency | Measure::WriteLatency => "p99, p50",
             Measure::StaleReads => "a second",
             Measure::Lag => "log scale",
+            Measure::LogLag | Measure::Missing => "views",
             Measure::Cost => "dollars an hour",
         }
     }
@@ -63,6 +69,8 @@ impl Measure {
             Measure::WriteLatency => point.write_ms_p99,
             Measure::StaleReads => point.stale_reads,
             Measure::Lag => point.lag_ms,
+            Measure::LogLag => point.log_lag,
+            Measure::Missing => point.views_missing,
             Measure::Cost => point.usd_per_hour,
         }
     }

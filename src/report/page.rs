@@ -15,12 +15,14 @@ use std::fmt::Write;
 
 const PLOT_WIDTH: u32 = 460;
 const PLOT_HEIGHT: u32 = 180;
-const MEASURES: [Measure; 6] = [
+const MEASURES: [Measure; 8] = [
     Measure::Goodput,
     Measure::ReadLatency,
     Measure::WriteLatency,
     Measure::StaleReads,
     Measure::Lag,
+    Measure::LogLag,
+    Measure::Missing,
     Measure::Cost,
 ];
 

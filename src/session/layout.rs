@@ -108,7 +108,7 @@ fn label(map: Option<&ShardMap>, seat: Seat) -> String {
         Seat::ShardProxy { shard, .. } => format!("P {}", range(shard)),
         Seat::Mysql { shard, .. } => range(shard),
         Seat::RingNode(number) => format!("r{number}"),
-        Seat::Collector(number) => format!("C{number}"),
+        Seat::Collector(number) => format!("K{number}"),
         Seat::Broker(number) => format!("B{number}"),
         Seat::Worker(number) => format!("W{number}"),
         Seat::Reader(number) => format!("R{number}"),
@@ -186,6 +186,20 @@ fn links(blueprint: &Blueprint) -> Vec<LinkLayout> {
                 shard.nodes.iter().for_each(|node| link(config, node.0, LinkUse::HealthCheck));
             }
         }
+    }
+    // One line from each to one of the next says the way; all of them would be a mesh.
+    let mut way = |from: fn(&Seat) -> bool, to: fn(&Seat) -> bool| {
+        let to: Vec<u16> = nodes(to).collect();
+        for (place, node) in nodes(from).enumerate().filter(|_| !to.is_empty()) {
+            link(node, to[place % to.len()], LinkUse::Query);
+        }
+    };
+    if blueprint.service.is_some() {
+        way(|seat| matches!(seat, Seat::Client(_)), |seat| matches!(seat, Seat::Collector(_)));
+        way(|seat| matches!(seat, Seat::Collector(_)), |seat| matches!(seat, Seat::Broker(_)));
+        way(|seat| matches!(seat, Seat::Worker(_)), |seat| matches!(seat, Seat::ObjectStore));
+        way(|seat| matches!(seat, Seat::Reader(_)), |seat| matches!(seat, Seat::QueryProxy(_)));
+        way(|seat| matches!(seat, Seat::Client(_)), |seat| matches!(seat, Seat::Reader(_)));
     }
     let ring: Vec<u16> = nodes(|seat| matches!(seat, Seat::RingNode(_))).collect();
     for (at, known) in blueprint.neighbours.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! The run as the page knows it: what the frames brought, kept and cut into what components read.
 
-use super::picture::CutView;
+use super::picture::{CutView, PartitionView};
 use super::shared::Shared;
 use crate::session::frame::{
     Bill, BranchFrame, ClusterFrame, ClusterLayout, FaultFrame, Figures, Frame, Inspector, Layout, Line,
@@ -29,6 +29,7 @@ pub struct ClusterNow {
     pub figures: Rc<Figures>,
     pub nodes: Rc<Vec<NodeFrame>>,
     pub cuts: Rc<Vec<CutView>>,
+    pub partitions: Rc<Vec<PartitionView>>,
 }
 
 pub struct Run {
@@ -113,6 +114,7 @@ impl Run {
                 set(&mut cluster.figures, new.figures);
             }
             set(&mut cluster.nodes, new.nodes);
+            set(&mut cluster.partitions, new.partitions.iter().map(PartitionView::new).collect());
             if reads || faults_change {
                 set(&mut cluster.cuts, cuts(&faults, index));
             }

@@ -83,7 +83,7 @@ impl App {
                     }
                 </main>
                 <aside class="rail" aria-label="Faults and what happens">
-                    <Palette faults={run.faults.clone()} send={self.send.clone()} />
+                    <Palette faults={run.faults.clone()} has_service={run.clusters.iter().any(|cluster| !cluster.partitions.is_empty())} send={self.send.clone()} />
                     { draw(FaultList {
                         faults: run.faults.clone(), names: self.names.clone(),
                         now_s: run.moment.time_ns / 1_000_000_000, send: self.send.clone(),

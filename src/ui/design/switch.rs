@@ -47,6 +47,10 @@ impl<'a> Switch<'a> {
 
     /// Whether it means anything in this scenario.
     pub fn is_shown(&self, scenario: &Value) -> bool {
+        // A cluster may have no service.
+        if self.scope.section(scenario).is_null() {
+            return false;
+        }
         let when = self.text("when");
         when.is_empty() || is_something(self.at(scenario, when))
     }

@@ -7,7 +7,8 @@ use crate::scenario::fault::{FaultSpec, Selector};
 use crate::session::frame::Layout;
 
 /// How long a fault lasts, in simulated ms; without a number, until it is lifted.
-pub const DURATIONS_MS: [Option<f64>; 4] = [None, Some(2_000.0), Some(5_000.0), Some(10_000.0)];
+pub const DURATIONS_MS: [Option<f64>; 5] =
+    [None, Some(2_000.0), Some(5_000.0), Some(10_000.0), Some(30_000.0)];
 
 #[derive(Clone, PartialEq, Debug)]
 pub struct Draft {
@@ -61,7 +62,11 @@ impl Draft {
             zones: vec![first_zone],
             nodes: Vec::new(),
             is_by_node: false,
-            for_ms: if kind.is_instant() { None } else { for_ms },
+            for_ms: match kind {
+                _ if kind.is_instant() => None,
+                Kind::DatabaseDown => Some(30_000.0),
+                _ => for_ms,
+            },
         }
     }
 
@@ -111,6 +116,25 @@ impl Draft {
             Kind::Replace => FaultSpec::Replace { node: node(&self.target)?, by: node(&self.from)? },
             Kind::LoadSpike => FaultSpec::LoadSpike { factor: self.amount },
             Kind::HotKey => FaultSpec::HotKey { share },
+            Kind::KillWorker => {
+                let nodes = Selector::node(&format!("worker-{}", self.amount));
+                FaultSpec::Crash { nodes, disk_lost: false }
+            }
+            Kind::Poison => FaultSpec::Poison { share },
+            Kind::DatabaseDown => {
+                let groups =
+                    vec![of_roles(layout, &["worker", "reader"]), of_roles(layout, &DATABASE_FRONTS)];
+                FaultSpec::Partition { groups }
+            }
+            Kind::SlowDatabase => FaultSpec::SlowMachine {
+                nodes: of_roles(layout, &["mysql", "ring-node"]),
+                factor: self.amount,
+            },
+            Kind::Rebalance => FaultSpec::Rebalance {},
+            Kind::CountingBug => FaultSpec::CountingBug { device: self.amount as u8 },
+            Kind::Recount => FaultSpec::Recount {},
+            Kind::Rename => FaultSpec::Rename { channel: self.amount as u32 },
+            Kind::AddField => FaultSpec::AddField { readers_after_ms: 10_000.0 },
         })
     }
 
@@ -143,6 +167,20 @@ impl Draft {
             return Err("Choose at least one zone, and leave at least one.");
         }
         Ok(vec![Selector { zones: self.zones.clone(), ..Selector::default() }, others])
+    }
+}
+
+/// Where a database takes requests.
+const DATABASE_FRONTS: [&str; 2] = ["query-proxy", "ring-node"];
+
+/// Those of some roles that are there.
+fn of_roles(layout: &Layout, roles: &[&str]) -> Selector {
+    let is_there = |role: &&&str| {
+        layout.clusters.iter().flat_map(|cluster| &cluster.nodes).any(|node| node.role == **role)
+    };
+    Selector {
+        roles: roles.iter().filter(is_there).map(|role| role.to_string()).collect(),
+        ..Selector::default()
     }
 }
 

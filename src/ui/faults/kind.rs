@@ -23,6 +23,15 @@ pub enum Kind {
     Join,
     Leave,
     Replace,
+    KillWorker,
+    Poison,
+    DatabaseDown,
+    SlowDatabase,
+    Rebalance,
+    CountingBug,
+    Recount,
+    Rename,
+    AddField,
 }
 
 /// Amounts to choose from: their unit, the amounts, and which comes first.
@@ -62,6 +71,19 @@ impl Kind {
         Kind::Replace,
     ];
 
+    /// Of a counting service.
+    pub const SERVICE: [Kind; 9] = [
+        Kind::KillWorker,
+        Kind::Poison,
+        Kind::DatabaseDown,
+        Kind::SlowDatabase,
+        Kind::Rebalance,
+        Kind::CountingBug,
+        Kind::Recount,
+        Kind::Rename,
+        Kind::AddField,
+    ];
+
     /// Its name in scenario files.
     pub fn name(self) -> &'static str {
         match self {
@@ -85,6 +107,15 @@ impl Kind {
             Kind::Join => "join",
             Kind::Leave => "leave",
             Kind::Replace => "replace",
+            Kind::KillWorker => "crash",
+            Kind::DatabaseDown => "partition",
+            Kind::SlowDatabase => "slow_machine",
+            Kind::Poison => "poison",
+            Kind::Rebalance => "rebalance",
+            Kind::CountingBug => "counting_bug",
+            Kind::Recount => "recount",
+            Kind::Rename => "rename",
+            Kind::AddField => "add_field",
         }
     }
 
@@ -95,6 +126,12 @@ impl Kind {
             Kind::Join => "split",
             Kind::Leave => "merge",
             Kind::Replace => "restore",
+            Kind::Poison => "warning",
+            Kind::Rebalance => "split",
+            Kind::CountingBug => "bad",
+            Kind::Recount => "restart_node",
+            Kind::Rename => "file",
+            Kind::AddField => "schema_change",
             other => other.name(),
         }
     }
@@ -121,6 +158,15 @@ impl Kind {
             Kind::Join => "Let a node join",
             Kind::Leave => "Let a node leave",
             Kind::Replace => "Replace a node",
+            Kind::KillWorker => "Kill a worker",
+            Kind::Poison => "Poison views",
+            Kind::DatabaseDown => "Database down",
+            Kind::SlowDatabase => "Slow the database",
+            Kind::Rebalance => "Rebalance",
+            Kind::CountingBug => "Ship a bug",
+            Kind::Recount => "Recount",
+            Kind::Rename => "Rename a channel",
+            Kind::AddField => "Add a field",
         }
     }
 
@@ -160,6 +206,19 @@ impl Kind {
             }
             Kind::Leave => "It hands its ranges to the others of its ring, and is a spare then.",
             Kind::Replace => "A spare of a ring takes the place of a node that is believed dead.",
+            Kind::KillWorker => "Its partitions go to others, which begin at its last checkpoint.",
+            Kind::Poison => "Some views cannot be read: dead letters, or they block their partition.",
+            Kind::DatabaseDown => "No worker and no reader reaches the database. Rows wait, then views.",
+            Kind::SlowDatabase => "Everything that the database does takes longer.",
+            Kind::Rebalance => "All partitions are dealt out to workers anew.",
+            Kind::CountingBug => {
+                "A version goes out that leaves one kind of device out. Lifted, one that does not."
+            }
+            Kind::Recount => {
+                "Everything is counted again, from the views in the object store, if they are there."
+            }
+            Kind::Rename => "In one row, or in the row of every video of it, as the model has it.",
+            Kind::AddField => "Workers write a field more; readers get their new version ten seconds later.",
             Kind::SchemaChange => {
                 "Its table gets another column, online or under a lock (Design, MySQL). Lifted before it is done, it is given up."
             }
@@ -202,7 +261,7 @@ impl Kind {
 
     /// Whether it is over as soon as it is done.
     pub fn is_instant(self) -> bool {
-        self == Kind::Restart
+        matches!(self, Kind::Restart | Kind::Rebalance | Kind::Recount | Kind::Rename | Kind::AddField)
     }
 
     pub fn amounts(self) -> Option<Amounts> {
@@ -225,7 +284,16 @@ impl Kind {
             Kind::Split | Kind::Merge | Kind::SchemaChange | Kind::Restore => {
                 amounts("Which shard?", &[1.0, 2.0, 3.0, 4.0], 1.0, "", "")
             }
-            Kind::Partition
+            Kind::KillWorker => amounts("Which worker?", &[1.0, 2.0, 3.0, 4.0], 1.0, "", ""),
+            Kind::Poison => amounts("How many?", &[0.1, 1.0, 10.0, 100.0], 1.0, "", " %"),
+            Kind::SlowDatabase => amounts("How much slower?", &[5.0, 20.0, 100.0], 20.0, "", "×"),
+            Kind::CountingBug => amounts("Which device?", &[0.0, 1.0, 2.0, 3.0], 2.0, "", ""),
+            Kind::Rename => amounts("Which channel?", &[0.0, 1.0, 2.0, 3.0], 1.0, "", ""),
+            Kind::DatabaseDown
+            | Kind::Rebalance
+            | Kind::Recount
+            | Kind::AddField
+            | Kind::Partition
             | Kind::Crash
             | Kind::Pause
             | Kind::Restart

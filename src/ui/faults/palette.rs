@@ -12,6 +12,8 @@ use yew::prelude::*;
 #[derive(Properties, PartialEq)]
 pub struct Props {
     pub faults: Rc<Vec<FaultFrame>>,
+    /// Whether a cluster has a counting service.
+    pub has_service: bool,
     pub send: Callback<Message>,
 }
 
@@ -44,6 +46,7 @@ pub fn Palette(props: &Props) -> Html {
                 </button>
             </div>
             <div class="tiles">
+                if props.has_service { { for Kind::SERVICE.iter().map(tile) } }
                 { for Kind::FIRST.iter().map(tile) }
                 if *shows_more { { for Kind::MORE.iter().map(tile) } }
             </div>

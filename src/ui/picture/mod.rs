@@ -4,6 +4,8 @@ mod curve;
 mod cut;
 mod cut_mark;
 mod node_mark;
+mod partition_strip;
+mod path_scene;
 mod ring_scene;
 mod ring_track;
 mod scene;
@@ -13,5 +15,6 @@ mod view;
 
 pub use curve::{Curve, Point};
 pub use cut::Cut;
+pub use partition_strip::PartitionView;
 pub use scene::Scene;
 pub use view::{CutView, Picture};

@@ -4,7 +4,7 @@
 //! every screen. The slow and the fast layer share it.
 
 use super::curve::{Curve, Point};
-use super::{ring_scene, sql_scene};
+use super::{path_scene, ring_scene, sql_scene};
 use crate::engine::table::Table;
 use crate::session::frame::{ClusterLayout, LinkLayout, LinkUse};
 
@@ -78,6 +78,15 @@ pub struct Track {
     pub radius: f32,
 }
 
+/// A column of bars.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Strip {
+    pub x: f32,
+    pub top: f32,
+    pub bottom: f32,
+    pub width: f32,
+}
+
 #[derive(Clone, PartialEq, Debug)]
 pub struct Scene {
     pub width: f32,
@@ -86,6 +95,8 @@ pub struct Scene {
     pub lines: Vec<Line>,
     pub headings: Vec<Heading>,
     pub track: Option<Track>,
+    /// Where the partitions of an event log stand.
+    pub strip: Option<Strip>,
     /// So many shards that lines which leave one would hide them.
     pub is_crowded: bool,
     /// The mark of each node.
@@ -95,17 +106,10 @@ pub struct Scene {
 impl Scene {
     /// Places a cluster's nodes.
     pub fn new(cluster: &ClusterLayout, width: f32, height: f32) -> Scene {
-        let mut scene = Scene {
-            width,
-            height,
-            marks: Vec::new(),
-            lines: Vec::new(),
-            headings: Vec::new(),
-            track: None,
-            is_crowded: false,
-            mark_of: Vec::new(),
-        };
-        if cluster.nodes.iter().any(|node| node.role == "ring-node") {
+        let mut scene = Scene::empty(width, height);
+        if cluster.nodes.iter().any(|node| node.role == "broker") {
+            path_scene::place(&mut scene, cluster);
+        } else if cluster.nodes.iter().any(|node| node.role == "ring-node") {
             ring_scene::place(&mut scene, cluster);
         } else {
             sql_scene::place(&mut scene, cluster);
@@ -113,6 +117,20 @@ impl Scene {
         scene.index(cluster.nodes.len());
         scene.draw_lines(cluster);
         scene
+    }
+
+    pub fn empty(width: f32, height: f32) -> Scene {
+        Scene {
+            width,
+            height,
+            marks: Vec::new(),
+            lines: Vec::new(),
+            headings: Vec::new(),
+            track: None,
+            strip: None,
+            is_crowded: false,
+            mark_of: Vec::new(),
+        }
     }
 
     pub fn mark_of(&self, node: u16) -> Option<u16> {
@@ -185,7 +203,7 @@ impl Scene {
         let mut wanted: Vec<(u16, u16, LinkUse)> =
             cluster.links.iter().filter(is_shown).filter_map(marks).collect();
         // On a ring any node may be asked: a line for each would hide the rest.
-        if self.track.is_none() {
+        if self.track.is_none() && self.strip.is_none() {
             wanted.extend(self.client_lines(cluster));
         }
         let mut drawn: Vec<((u16, u16), LinkUse)> = Vec::new();

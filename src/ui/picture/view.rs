@@ -4,6 +4,7 @@ use super::curve::Point;
 use super::cut::Cut;
 use super::cut_mark::cut_mark;
 use super::node_mark::{NodeMark, NodeView};
+use super::partition_strip::{PartitionView, partition_strip};
 use super::ring_track::ring_track;
 use super::scene::Scene;
 use super::stroke::Stroke;
@@ -33,6 +34,7 @@ pub struct Props {
     pub layout: Shared<Layout>,
     pub nodes: Rc<Vec<NodeFrame>>,
     pub cuts: Rc<Vec<CutView>>,
+    pub partitions: Rc<Vec<PartitionView>>,
     /// The node that is inspected.
     pub selected: Option<u16>,
     /// Whom that node believes dead.
@@ -222,6 +224,7 @@ impl Picture {
                 <g class="links">{ for scene.lines.iter().map(|line| html! {
                     <path class={link_class(line.use_for)} d={line.curve.path()} />
                 }) }</g>
+                { partition_strip(scene, &props.partitions) }
                 { for self.cuts.iter().zip(props.cuts.iter()).map(|(cut, view)| cut_mark(cut, &view.label)) }
                 { for scene.marks.iter().enumerate().map(node) }
                 if let Some(stroke) = &self.stroke { <path class="stroke" d={stroke.path()} /> }

@@ -145,7 +145,7 @@ impl Component for Charts {
         let data = &context.props().data;
         let link = context.link();
         let chart = |number: usize| {
-            let measure = self.measure(number);
+            let measure = self.measure(data, number);
             let title = if number == 1 {
                 let choice = |writes: bool, words: &'static str| {
                     html! {
@@ -169,8 +169,11 @@ impl Component for Charts {
 }
 
 impl Charts {
-    fn measure(&self, number: usize) -> Measure {
+    fn measure(&self, data: &ChartData, number: usize) -> Measure {
+        let counts = data.series.iter().flatten().any(|point| point.log_lag.is_finite());
         match number {
+            2 if counts => Measure::Missing,
+            3 if counts => Measure::LogLag,
             0 => Measure::Goodput,
             1 if self.shows_writes => Measure::WriteLatency,
             1 => Measure::ReadLatency,
@@ -211,7 +214,7 @@ impl Charts {
         let Some(backend) = CanvasBackend::with_canvas_object(canvas) else { return };
         let clusters = data.clusters();
         let chart = Chart {
-            measure: self.measure(number),
+            measure: self.measure(data, number),
             clusters: &clusters,
             bucket_ns: data.bucket_ns,
             end_ns: data.end_ns,
@@ -247,6 +250,7 @@ fn describe(measure: Measure, data: &ChartData) -> String {
                 number::milliseconds(value)
             }
             (Some(value), Measure::Cost) => number::dollars(value),
+            (Some(value), Measure::LogLag | Measure::Missing) => number::count(value as u64),
             (Some(value), Measure::Goodput | Measure::StaleReads) => number::per_second(value),
         }
     };

@@ -43,9 +43,10 @@ impl View for ClusterPanel {
                 </div>
                 { draw(FigureRow { cluster: self.cluster, figures: self.now.figures.clone(), send: self.send.clone() }) }
                 <Picture cluster={self.cluster} layout={self.layout.clone()} nodes={self.now.nodes.clone()}
-                    cuts={self.now.cuts.clone()} selected={self.selected} doubted={self.doubted.clone()}
+                    cuts={self.now.cuts.clone()} partitions={self.now.partitions.clone()} selected={self.selected} doubted={self.doubted.clone()}
                     is_drawing={self.is_drawing} fast={self.fast.clone()} send={self.send.clone()} />
                 <p class="legend">{ legend(is_ring, self.shows_bands) }
+                    if !self.now.partitions.is_empty() { { " · bars: partitions, as full as they lag" } }
                     if self.shows_bands {
                         <button class="plain inline" onclick={self.send.reform(|_| Message::SetSpeed(SPEED_OF_MESSAGES))}>{ "slow down to see messages" }</button>
                     }

@@ -32,6 +32,9 @@ const LATENCY_MS_WATCH: f64 = 50.0;
 const LATENCY_MS_BAD: f64 = 250.0;
 const LAG_MS_WATCH: f64 = 100.0;
 const LAG_MS_BAD: f64 = 1_000.0;
+/// Views in the log that no worker has counted.
+const LOG_LAG_WATCH: u64 = 10_000;
+const LOG_LAG_BAD: u64 = 100_000;
 /// Shares of what clients asked for that succeed.
 const GOODPUT_WATCH: f64 = 0.97;
 const GOODPUT_BAD: f64 = 0.75;
@@ -99,13 +102,28 @@ fn figures(figures: &Figures) -> Vec<Figure> {
         },
         latency("read p99", figures.read_latency_ms_p99, figures.read_latency_ms_p50),
         latency("write p99", figures.write_latency_ms_p99, figures.write_latency_ms_p50),
-        Figure {
-            value: number::count(figures.stale_reads),
-            words: "stale reads",
-            details: "Reads that returned an older version than one acknowledged before the read began"
-                .to_string(),
-            tone: tone(figures.stale_reads > 0, figures.stale_reads > 0),
-            is_billed: false,
+        match figures.service {
+            Some(service) => Figure {
+                value: number::count(service.views_missing),
+                words: "not counted",
+                details: format!(
+                    "Views taken: {}, counted: {}; the others are on their way, or lost. In the log: {}. Dead letters: {}",
+                    number::count(service.views_taken),
+                    number::count(service.views_counted),
+                    number::count(service.log_lag),
+                    number::count(service.dead_letters)
+                ),
+                tone: tone(service.log_lag > LOG_LAG_WATCH, service.log_lag > LOG_LAG_BAD),
+                is_billed: false,
+            },
+            None => Figure {
+                value: number::count(figures.stale_reads),
+                words: "stale reads",
+                details: "Reads that returned an older version than one acknowledged before the read began"
+                    .to_string(),
+                tone: tone(figures.stale_reads > 0, figures.stale_reads > 0),
+                is_billed: false,
+            },
         },
         Figure {
             value: format!("{} / {}", number::count(figures.failed), number::count(figures.unknown)),
@@ -118,14 +136,38 @@ fn figures(figures: &Figures) -> Vec<Figure> {
             tone: tone(broken > 0, broken_share > 0.01),
             is_billed: false,
         },
-        Figure {
-            value: number::count(figures.lost_acknowledged_writes),
-            words: "lost writes",
-            details: "Writes that were acknowledged and are gone".to_string(),
-            tone: tone(figures.lost_acknowledged_writes > 0, figures.lost_acknowledged_writes > 0),
-            is_billed: false,
+        match figures.service {
+            Some(service) => Figure {
+                value: number::count(service.views_counted_twice),
+                words: "counted twice",
+                details: "Views that are in the counts and were never asked for".to_string(),
+                tone: tone(service.views_counted_twice > 0, service.views_counted_twice > 0),
+                is_billed: false,
+            },
+            None => Figure {
+                value: number::count(figures.lost_acknowledged_writes),
+                words: "lost writes",
+                details: "Writes that were acknowledged and are gone".to_string(),
+                tone: tone(figures.lost_acknowledged_writes > 0, figures.lost_acknowledged_writes > 0),
+                is_billed: false,
+            },
         },
         match figures.visible_at {
+            _ if figures.service.is_some() => {
+                let shown = figures.service.and_then(|service| service.shown_after_ms);
+                Figure {
+                    value: shown.map_or("–".to_string(), |(_, p99)| number::milliseconds(p99)),
+                    words: "readable p99",
+                    details: shown.map_or(String::new(), |(p50, _)| {
+                        format!(
+                            "From a view to where a reader shows it; median {}",
+                            number::milliseconds(p50)
+                        )
+                    }),
+                    tone: Tone::Plain,
+                    is_billed: false,
+                }
+            }
             Some((ms, share)) => Figure {
                 value: figures.visible_after_ms.map_or("–".to_string(), number::milliseconds),
                 words: "visible after",
