@@ -9,14 +9,14 @@
 //! Core time: each batch that is produced or replicated and each fetch costs some, and so does each view in
 //! it. Answers, heartbeats, votes and the group's messages cost none.
 
-use super::event_log::group::Coordinator;
+use super::event_log::entries::Entry;
+use super::event_log::group::{Assignment, Coordinator};
 use super::event_log::record::LogDisk;
+use super::event_log::replica::serving::{fetched, refuse_batch};
 use super::event_log::replica::{Replica, Role};
-use super::event_log::serving::{fetched, refuse_batch};
 use super::message::{LogRefusal, ServiceHost, ServiceMessage, ServiceTimer, ServiceToken};
 use super::settings::{Acks, ServiceSettings, Sync};
 use crate::engine::{Context, NodeId, SimDuration, SimTime, Stream};
-use crate::service::event_log::entries::Entry;
 use std::rc::Rc;
 
 /// Ticks in a heartbeat.
@@ -221,7 +221,7 @@ impl Broker {
         &mut self,
         from: NodeId,
         epoch: u64,
-        owned: &[super::event_log::group::Assignment],
+        owned: &[Assignment],
         ctx: &mut Context<P>,
     ) {
         self.coordinate(ctx);

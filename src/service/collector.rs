@@ -79,6 +79,8 @@ struct Lane {
     under_way: VecDeque<Sent>,
     producer: u64,
     sequence: u32,
+    /// The log has answered a batch of this producer: until then it would take any for the first.
+    is_known: bool,
     /// A batch was given up: nothing new is sent until nothing is under way, and then with a new number.
     has_hole: bool,
     /// Whom it takes for the leader, among the replicas.
@@ -161,6 +163,7 @@ impl Collector {
         let lane = &mut self.lanes[partition];
         lane.producer = (self.index as u64 + 1) << 52 | run << 24 | u64::from(self.producers & 0xFF_FFFF);
         lane.sequence = 0;
+        lane.is_known = false;
         lane.has_hole = false;
     }
 
@@ -254,8 +257,9 @@ impl Collector {
     fn gather<P: ServiceHost>(&mut self, partition: u16, ctx: &mut Context<P>) -> bool {
         let ingest = &self.settings.ingest;
         let (views_max, acks) = (ingest.batch_views.max(1), ingest.acks);
-        let batches_max = if self.is_idempotent() { BATCHES_MAX } else { 1 };
+        let is_idempotent = self.is_idempotent();
         let lane = &mut self.lanes[usize::from(partition)];
+        let batches_max = if is_idempotent && lane.is_known { BATCHES_MAX } else { 1 };
         let is_time = lane.waiting.len() >= views_max || (lane.is_due && !lane.waiting.is_empty());
         if !is_time || lane.has_hole || (lane.under_way.len() >= batches_max && acks != Acks::None) {
             return false;
@@ -324,6 +328,7 @@ impl Collector {
         match outcome {
             Ok(base) => {
                 lane.refusals = 0;
+                lane.is_known = true;
                 if let Some(sent) = lane.under_way.remove(number) {
                     self.answer(&sent, base, ctx);
                 }
@@ -494,6 +499,7 @@ impl Lane {
             under_way: VecDeque::new(),
             producer: 0,
             sequence: 0,
+            is_known: false,
             has_hole: false,
             leader: replicas_of(settings, partition).next().expect("a partition has replicas"),
             refusals: 0,

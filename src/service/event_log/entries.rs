@@ -1,5 +1,6 @@
 //! The entries of one replica's log.
 
+use super::producers::Producers;
 use super::replica::Stored;
 use crate::engine::{PagedLog, SimTime};
 use crate::service::view::Batch;
@@ -42,6 +43,8 @@ pub struct Entries {
     first: u64,
     first_offset: u64,
     term_before: u32,
+    /// What those before it say of producers.
+    dropped: Rc<Producers>,
     kept: PagedLog<Entry>,
     bytes: u64,
 }
@@ -51,15 +54,15 @@ const UNBOUNDED: usize = usize::MAX / 2;
 
 impl Default for Entries {
     fn default() -> Self {
-        Entries::starting_at(0, 0, 0)
+        Entries::starting_at(0, 0, 0, Rc::default())
     }
 }
 
 impl Entries {
     /// An empty log that goes on after what is not kept.
-    pub fn starting_at(first: u64, term_before: u32, first_offset: u64) -> Entries {
+    pub fn starting_at(first: u64, term_before: u32, first_offset: u64, dropped: Rc<Producers>) -> Entries {
         let kept = PagedLog::starting_at(first, UNBOUNDED);
-        Entries { first, first_offset, term_before, kept, bytes: 0 }
+        Entries { first, first_offset, term_before, dropped, kept, bytes: 0 }
     }
 
     pub fn first(&self) -> u64 {
@@ -82,6 +85,11 @@ impl Entries {
 
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// What entries that are not kept any more say of producers.
+    pub fn dropped(&self) -> &Rc<Producers> {
+        &self.dropped
     }
 
     pub fn get(&self, number: u64) -> Option<&Entry> {
@@ -147,8 +155,12 @@ impl Entries {
         if number <= self.first {
             return;
         }
-        let dropped: u64 = self.range(self.first, number).map(|entry| u64::from(entry.bytes())).sum();
-        self.bytes -= dropped;
+        for dropped in self.first..number {
+            if let Some(entry) = self.kept.get(dropped) {
+                self.bytes -= u64::from(entry.bytes());
+                Rc::make_mut(&mut self.dropped).note(dropped, entry);
+            }
+        }
         self.first_offset = self.offset_at(number);
         self.term_before = self.term_before(number).unwrap_or(self.term_before);
         self.first = number;

@@ -14,7 +14,7 @@
 //! Entries have numbers, views have offsets; both begin at zero and have no holes. An entry is one batch of a
 //! producer, kept whole or not at all, or nothing: what a leader begins with.
 //!
-//! Read in this order: [`entries`], [`record`] (what is on disk), [`replica`] (agreement), [`serving`] (what a
+//! Read in this order: [`entries`], [`record`] (what is on disk), [`replica`] (agreement, and what a
 //! leader does for producers and consumers), [`producers`] (idempotence), [`group`]; the whole broker is
 //! [`broker`](super::broker).
 //!
@@ -26,7 +26,6 @@ pub mod group;
 pub mod producers;
 pub mod record;
 pub mod replica;
-pub mod serving;
 
 use super::settings::ServiceSettings;
 use crate::engine::NodeId;

@@ -3,10 +3,10 @@
 //! As Kafka's brokers do (KIP-98; `ProducerStateManager`): of each producer the last five batches are known.
 //! One of them that comes again is not appended again, and is answered with the offset that it has; anything but
 //! the next one is refused. It is derived from the log's entries, so that a new leader knows it too. Of a producer
-//! of which nothing is kept any more any batch is taken (KIP-360).
+//! that is not known any batch is taken (KIP-360). What is dropped from the log leaves behind what it says of
+//! producers, and so does what a follower gets that begins anew (Kafka keeps snapshots for both).
 //!
-//! Simplified: Kafka keeps snapshots of it, and forgets a producer after a day; here a producer is forgotten
-//! with its last entry at the next change of leaders, or when too many others came.
+//! Simplified: Kafka forgets a producer after a day, here it is forgotten when too many others came.
 
 use super::entries::{Entries, Entry};
 use crate::engine::table::Table;
@@ -18,7 +18,7 @@ pub const BATCHES_KNOWN: usize = 5;
 const PRODUCERS_MAX: usize = 256;
 
 /// A batch that is in the log.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Debug)]
 pub struct Known {
     sequence: u32,
     /// Offset of its first view.
@@ -35,13 +35,13 @@ pub enum Novelty {
 }
 
 /// The last batches of each producer, the newest last.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Debug)]
 pub struct Producers(Table<[Known; BATCHES_KNOWN]>);
 
 impl Producers {
     /// What a log says of them.
     pub fn of(entries: &Entries) -> Producers {
-        let mut producers = Producers::default();
+        let mut producers = Producers::clone(entries.dropped());
         for number in entries.first()..entries.end() {
             if let Some(entry) = entries.get(number) {
                 producers.note(number, entry);

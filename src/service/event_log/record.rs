@@ -1,6 +1,8 @@
 //! What a broker has on disk: for each partition its term, its vote and its entries.
 
 use super::entries::{Entries, Entry};
+use super::producers::Producers;
+use std::rc::Rc;
 
 /// A record of a broker, about one partition.
 #[derive(Clone)]
@@ -12,7 +14,7 @@ pub enum LogRecord {
     /// What is before this number is dropped.
     Dropped { partition: u16, number: u64 },
     /// All is dropped; the log goes on from here.
-    Emptied { partition: u16, number: u64, term_before: u32, offset: u64 },
+    Emptied { partition: u16, number: u64, term_before: u32, offset: u64, dropped: Rc<Producers> },
 }
 
 /// What of one partition survives a crash.
@@ -46,8 +48,9 @@ impl LogDisk {
             LogRecord::Dropped { partition, number } => {
                 self.partition_mut(partition).entries.drop_before(number);
             }
-            LogRecord::Emptied { partition, number, term_before, offset } => {
-                self.partition_mut(partition).entries = Entries::starting_at(number, term_before, offset);
+            LogRecord::Emptied { partition, number, term_before, offset, dropped } => {
+                self.partition_mut(partition).entries =
+                    Entries::starting_at(number, term_before, offset, dropped);
             }
         }
     }

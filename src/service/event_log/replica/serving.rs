@@ -7,11 +7,11 @@
 //! Kafka closes the connection to a producer that wants no answer where it is not the leader (any more), so that
 //! it asks who is; here it is told nothing.
 
-use super::entries::Entries;
-use super::producers::{Novelty, Producers};
-use super::replica::{Replica, Stored};
+use super::{Replica, Stored};
 use crate::engine::disk::UNSYNCED_RECORDS_MAX;
 use crate::engine::{Context, NodeId, SimTime, Ticket};
+use crate::service::event_log::entries::Entries;
+use crate::service::event_log::producers::{Novelty, Producers};
 use crate::service::message::{Fetched, LogRefusal, ServiceHost, ServiceMessage};
 use crate::service::settings::Acks;
 use crate::service::view::Batch;
@@ -224,7 +224,7 @@ fn answer<P: ServiceHost>(
     ctx.send(node, ServiceMessage::Produced { ticket, outcome });
 }
 
-pub(crate) fn refuse_batch<P: ServiceHost>(
+pub(in crate::service) fn refuse_batch<P: ServiceHost>(
     node: NodeId,
     ticket: Ticket,
     refusal: LogRefusal,
@@ -233,7 +233,7 @@ pub(crate) fn refuse_batch<P: ServiceHost>(
     answer(node, ticket, Err(refusal), ctx);
 }
 
-pub(crate) fn fetched<P: ServiceHost>(
+pub(in crate::service) fn fetched<P: ServiceHost>(
     node: NodeId,
     ticket: Ticket,
     outcome: Result<Fetched, LogRefusal>,
