@@ -187,7 +187,9 @@ fn plots(out: &mut String, session: &Session) {
         })
         .collect();
     out.push_str("<h2>Over time</h2>\n<p class=\"soft\">Red bands: faults.</p>\n<div class=\"plots\">\n");
-    for measure in MEASURES {
+    let counts = session.clusters().iter().any(|run| run.blueprint().service.is_some());
+    let of_service = |measure: &Measure| matches!(measure, Measure::LogLag | Measure::Missing);
+    for measure in MEASURES.into_iter().filter(|measure| counts || !of_service(measure)) {
         let chart = Chart {
             measure,
             clusters: &clusters,

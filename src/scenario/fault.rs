@@ -289,6 +289,17 @@ impl FaultSpec {
         }
     }
 
+    /// Whether it is over as soon as it has begun.
+    pub fn is_instant(&self) -> bool {
+        matches!(
+            self,
+            FaultSpec::Restart { .. }
+                | FaultSpec::Recount {}
+                | FaultSpec::Rebalance {}
+                | FaultSpec::Rename { .. }
+        )
+    }
+
     /// What an operator asks for that is over when it is done, and of which shard or ring node (from 1).
     pub fn operation(&self) -> Option<(Undertaking, u16)> {
         match self {

@@ -52,8 +52,8 @@ impl Script {
 
     fn add(&mut self, begin: SimTime, fault: FaultSpec, for_ms: Option<f64>) {
         let number = self.faults.len() as u32;
-        let end = match fault {
-            FaultSpec::Restart { .. } => Some(begin),
+        let end = match &fault {
+            _ if fault.is_instant() => Some(begin),
             _ => for_ms.map(|ms| begin + SimDuration::from_ms_f64(ms)),
         };
         self.act(begin, Act::Begin { number });

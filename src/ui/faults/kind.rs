@@ -261,7 +261,7 @@ impl Kind {
 
     /// Whether it is over as soon as it is done.
     pub fn is_instant(self) -> bool {
-        matches!(self, Kind::Restart | Kind::Rebalance | Kind::Recount | Kind::Rename | Kind::AddField)
+        matches!(self, Kind::Restart | Kind::Rebalance | Kind::Recount | Kind::Rename)
     }
 
     pub fn amounts(self) -> Option<Amounts> {

@@ -18,6 +18,8 @@ const PATH_SHARE: f32 = 0.44;
 const RADIUS_MAX: f32 = 19.0;
 /// Below this distance of columns no words stand under nodes.
 const WORDS_WIDTH_MIN: f32 = 64.0;
+/// Part of a SQL cluster's width that is its clients', against the others.
+const BLANK_SHARE: f32 = 0.25;
 /// Where the columns stand, as shares of the width.
 const VIEWERS: f32 = 0.07;
 const COLLECTORS: f32 = 0.24;
@@ -55,7 +57,7 @@ pub fn place(scene: &mut Scene, cluster: &ClusterLayout) {
         node.role.clear();
         node.shard = None;
     }
-    let share_of_ring = if has_sql { 0.55 } else { 1.0 };
+    let share_of_ring = if has_sql { 0.58 } else { 1.0 };
     if has_ring {
         let part = (0.0, foot, width * share_of_ring, height - foot);
         below(scene, &rest, part, |scene, cluster| ring_scene::place(scene, cluster));
@@ -64,8 +66,17 @@ pub fn place(scene: &mut Scene, cluster: &ClusterLayout) {
         let mut sql = rest.clone();
         sql.nodes.iter_mut().filter(|node| node.role == "ring-node").for_each(|node| node.role.clear());
         let left = if has_ring { width * share_of_ring } else { 0.0 };
-        let part = (left, foot, width - left, height - foot);
+        let before = (scene.headings.len(), scene.marks.len());
+        // Where clients would stand a ring has its margin.
+        let blank = if has_ring { (width - left) * BLANK_SHARE } else { 0.0 };
+        let part = (left - blank, foot, width - left + blank, height - foot);
         below(scene, &sql, part, |scene, cluster| sql_scene::place(scene, cluster));
+        if has_ring {
+            scene.headings.truncate(before.0);
+            let at = Point::new((left + width) / 2.0, foot + 14.0);
+            scene.headings.push(Heading { at, text: "names in SQL", is_split: false });
+            scene.marks[before.1..].iter_mut().for_each(|mark| mark.words = None);
+        }
     }
     column(scene, cluster, "reader", (width * VIEWERS, foot + 30.0, height - 12.0), apart);
     scene.headings.push(Heading {
