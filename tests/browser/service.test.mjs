@@ -65,6 +65,9 @@ test("in an outage of the database the partitions fill, and drain when it is ove
 
 test("a worker is killed by one press, and others get its partitions", async () => {
   const opened = await open("count-views");
+  const time = opened.page.getByRole("slider", { name: "Time" });
+  // By then every partition has been put aside.
+  await until("some seconds have passed", async () => Number.parseFloat(await time.getAttribute("aria-valuetext")) > 5);
   await button(opened, "Kill a worker").click();
   await opened.page.getByRole("dialog").getByRole("button", { name: "Break it" }).click();
   await opened.page.getByRole("button", { name: /^worker-1,.*down/ }).first().waitFor();
@@ -96,7 +99,7 @@ test("settings of the service stand in the design, and one that is changed runs 
   const opened = await open("service-reliable");
   await button(opened, "Design").click();
   const scope = opened.page.getByRole("region", { name: "At most once: service" });
-  await scope.getByText("Workers", { exact: true }).click();
+  await scope.locator("summary").filter({ hasText: "Workers" }).click();
   await scope.getByLabel("Delivery", { exact: true }).selectOption({ label: "effectively once" });
   await opened.page.getByRole("button", { name: /^Apply/ }).click();
   await opened.page.getByText("1 changed").first().waitFor();
