@@ -55,7 +55,9 @@ test("in an outage of the database the partitions fill, and drain when it is ove
     slider.value = slider.max;
     slider.dispatchEvent(new Event("input", { bubbles: true }));
   });
-  await until("views wait in the log", async () => (await fullest(opened)) > 15);
+  const time = opened.page.getByRole("slider", { name: "Time" });
+  const seconds = async () => Number.parseFloat(await time.getAttribute("aria-valuetext"));
+  await until("views wait in the log", async () => (await seconds()) > 20 && (await fullest(opened)) > 25);
   await opened.page.getByText("it fetches nothing more").first().waitFor();
   await until("the log is drained", async () => (await fullest(opened)) < 10);
   await opened.takeScreenshot("database-down");
