@@ -46,8 +46,6 @@ pub enum ObjectName {
     Checkpoint { partition: u16, generation: u64 },
     /// The segment that has an offset, or the first one after it.
     Segment { partition: u16, offset: u64 },
-    /// All segments of a partition with views of a stretch of time.
-    Segments { partition: u16, from: SimTime, to: SimTime },
     /// The counts of so many rows, as far as they are there.
     Cold { first: KeyId, rows: u16 },
 }
@@ -65,10 +63,6 @@ impl Object {
 impl Segment {
     pub fn end(&self) -> u64 {
         self.base + self.views.len() as u64
-    }
-
-    fn has_time(&self, from: SimTime, to: SimTime) -> bool {
-        self.views.iter().any(|view| from <= view.at && view.at < to)
     }
 }
 
@@ -195,10 +189,7 @@ impl ObjectStore {
             let rows = (first..first + u32::from(rows)).map(|key| (key, self.cold(key)));
             return vec![Object::Cold(rows.filter(|(_, tally)| tally.count() > 0).collect())];
         }
-        let (ObjectName::Checkpoint { partition, .. }
-        | ObjectName::Segment { partition, .. }
-        | ObjectName::Segments { partition, .. }) = name
-        else {
+        let (ObjectName::Checkpoint { partition, .. } | ObjectName::Segment { partition, .. }) = name else {
             return Vec::new();
         };
         let Some(kept) = self.kept.get_mut(usize::from(partition)) else { return Vec::new() };
@@ -214,9 +205,6 @@ impl ObjectStore {
             }
             ObjectName::Segment { offset, .. } => {
                 kept.segments.iter().find(|segment| segment.end() > offset).map(segment).into_iter().collect()
-            }
-            ObjectName::Segments { from, to, .. } => {
-                kept.segments.iter().filter(|segment| segment.has_time(from, to)).map(segment).collect()
             }
             ObjectName::Cold { .. } => Vec::new(),
         }

@@ -306,10 +306,6 @@ impl Counts {
         row.followed.retain(|(_, offset)| *offset >= upto);
         stored
     }
-
-    pub fn watermark(&self) -> SimTime {
-        self.watermark
-    }
 }
 
 /// The views of a row of views, and of one device.
