@@ -12,7 +12,7 @@ use super::message::{ServiceHost, ServiceMessage, ServiceTimer};
 use super::settings::ServiceSettings;
 use super::view::{DEVICES, VIEW_BYTES, View};
 use super::worker::checkpoint::Checkpoint;
-use crate::engine::{Context, NodeId, PagedVec, PendingTable, SimDuration, SimTime, Stream};
+use crate::engine::{Context, NodeId, PagedVec, PendingTable, SimDuration, Stream};
 use crate::workload::operation::KeyId;
 use crate::workload::tally::Tally;
 use std::rc::Rc;
