@@ -150,7 +150,7 @@ fn drawn_run(seed: u64, delivery: &str) -> ServiceReport {
     let session =
         run(parse(&whole.to_string()).unwrap_or_else(|error| panic!("seed {seed}: {error}\n{whole}")));
     let report = of(&session);
-    assert_eq!(report.log_lag_views, 0, "seed {seed}: not drained: {report:?}");
+    assert_eq!(report.log_lag_views, 0, "seed {seed}: not drained: {report:?}\n{whole}");
     report
 }
 
