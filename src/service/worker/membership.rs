@@ -78,6 +78,8 @@ impl Worker {
             }
         }
         self.let_go(ctx);
+        // One that was to go and is to stay after all goes on.
+        self.fetch_all(ctx);
     }
 
     /// Puts what is to go aside, as soon as nothing of it is under way.
